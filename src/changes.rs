@@ -6,13 +6,14 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 use triarch_supervision::tree::Observer;
 
 use crate::fleet::Fleet;
@@ -51,7 +52,7 @@ pub(crate) struct AtWork(Arc<Mutex<Option<(&'static str, Moment)>>>);
 
 impl AtWork {
     fn seen(&self) -> MutexGuard<'_, Option<(&'static str, Moment)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn said(&self) -> String {

@@ -1,11 +1,13 @@
 //! What is not as it should be, said where logs go.
 
 use std::io::{self, Write as _};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
+
+use triarch_supervision::sync::lock;
 
 use crate::config::LogFormat;
 use crate::wall_clock::wall_clock;
@@ -38,7 +40,7 @@ fn complain_in(format: LogFormat, text: &str) {
 pub(crate) fn complain_in_time(format: LogFormat, text: &str) {
     static TURN: Mutex<()> = Mutex::new(());
     static IS_STUCK: AtomicBool = AtomicBool::new(false);
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = lock(&TURN);
     if IS_STUCK.swap(true, Ordering::AcqRel) {
         return;
     }

@@ -5,9 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 use triarch_teams::Kinds;
 
 use super::{Deed, Deviations, coming};
@@ -19,7 +20,7 @@ pub(crate) struct Coming<'a>(&'a Ledger);
 
 impl Drop for Coming<'_> {
     fn drop(&mut self) {
-        held(&self.0.coming).clear();
+        lock(&self.0.coming).clear();
     }
 }
 
@@ -53,29 +54,29 @@ impl Ledger {
     }
 
     pub(crate) fn now(&self) -> Deviations {
-        held(&self.now).clone()
+        lock(&self.now).clone()
     }
 
     /// Somebody did something.
     pub(crate) fn follow(&self, deed: Deed) {
-        let mut paused = held(&self.paused);
+        let mut paused = lock(&self.paused);
         if let Deed::Paused(path) = &deed {
             paused.entry(path.clone()).or_insert_with(Moment::now);
         }
-        let mut now = held(&self.now);
+        let mut now = lock(&self.now);
         now.follow(deed);
         paused.retain(|path, _| now.agents_paused.contains(path));
     }
 
     /// Since when the agent at that path is paused, where that is known.
     pub(crate) fn paused_since(&self, path: &str) -> Option<Moment> {
-        held(&self.paused).get(path).copied()
+        lock(&self.paused).get(path).copied()
     }
 
     /// Something is about to be done for whatever reason.
     pub(crate) fn begin(&self, act: &Act) -> Coming<'_> {
-        held(&self.now).make_way(act);
-        *held(&self.coming) = coming(act);
+        lock(&self.now).make_way(act);
+        *lock(&self.coming) = coming(act);
         Coming(self)
     }
 
@@ -86,12 +87,12 @@ impl Ledger {
             Ok(left) => left,
             Err(error) => return vec![self.set_aside(&error)],
         };
-        *held(&self.written) = Some(left.clone());
+        *lock(&self.written) = Some(left.clone());
         let mut lost = left.restore(running, kinds);
         if !lost.is_empty() {
             lost.push(self.copied_aside());
         }
-        *held(&self.now) = left;
+        *lock(&self.now) = left;
         lost
     }
 
@@ -135,11 +136,11 @@ impl Ledger {
 
     /// Writes what holds now, unless the file says so already.
     pub(crate) fn write(&self, running: impl FnOnce() -> Running) -> io::Result<()> {
-        let mut written = held(&self.written);
+        let mut written = lock(&self.written);
         let now = {
             let running = running();
-            let mut now = held(&self.now);
-            now.see(&running, &held(&self.coming));
+            let mut now = lock(&self.now);
+            now.see(&running, &lock(&self.coming));
             now.clone()
         };
         if written.as_ref() == Some(&now) {
@@ -150,10 +151,6 @@ impl Ledger {
         *written = Some(now);
         Ok(())
     }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts a whole file in the place of another: whoever reads finds one or the other, after a loss of power too.

@@ -12,11 +12,12 @@
 //! Whoever begins or ends one looks at that one alone, however many there are; who asks for more room than usual, at all of its agent.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use tokio::sync::{Notify, watch};
 use triarch_bus::{Bus, Class, Directory, Listener, Subscribe, SubscribeError, SubscriptionId, Terms};
 use triarch_supervision::name::{team_of, without_part};
+use triarch_supervision::sync::lock;
 use triarch_supervision::tree::{Level, Observer};
 use triarch_teams::{Post, PostOffice};
 
@@ -141,7 +142,7 @@ impl Rounds {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.book)
     }
 
     /// Begins a round, in the place of one for the same pattern and group, which goes on where this cannot begin. One that is

@@ -10,13 +10,14 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as Seat, Notify, OwnedSemaphorePermit, Semaphore, watch};
 use triarch_memory::{Client, Clock, Identity, Namespace, Scope, Seen, Watch};
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
 use triarch_teams::{Errand, Post, PostId, PostOffice};
@@ -88,7 +89,7 @@ impl Watches {
     }
 
     fn by_agent(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Watched>>> {
-        self.0.by_agent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.by_agent)
     }
 
     /// Has a program told what changes there from now on. One that watches there already goes on as it is.

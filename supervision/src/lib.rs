@@ -277,6 +277,9 @@ pub mod child;
 pub mod clock;
 pub mod dead_letter;
 pub mod error;
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub mod explore;
 mod mailbox;
 pub mod message;
 pub mod metrics;
@@ -285,7 +288,9 @@ pub mod panics;
 pub mod policy;
 pub mod reason;
 pub mod supervisor;
-mod sync;
+/// What the crates of this workspace lock by; no part of the interface.
+#[doc(hidden)]
+pub mod sync;
 mod sys;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,40 +1,46 @@
-//! The primitives the mailbox is built from: the standard ones, or shuttle's when a schedule explorer runs it.
+//! The primitives that mailboxes and rooms are built from: the standard ones, or shuttle's when a schedule explorer runs them.
 
 use std::sync::Arc;
 #[cfg(not(shuttle))]
-pub(crate) use std::sync::{
-    Mutex,
-    atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, fence};
+#[cfg(not(shuttle))]
+pub use std::sync::{
+    Mutex, MutexGuard, RwLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicU32, fence};
+#[cfg(shuttle)]
+pub use shuttle::sync::{
+    Mutex, MutexGuard, RwLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 /// What a lock guards; a panic of another holder is that holder's failure, not ours.
 #[inline]
-pub(crate) fn unpoisoned<G>(locked: std::sync::LockResult<G>) -> G {
+pub fn unpoisoned<G>(locked: std::sync::LockResult<G>) -> G {
     locked.unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Locks, whatever became of another holder.
 #[inline]
-pub(crate) fn lock<L: Lock>(mutex: &L) -> L::Guard<'_> {
+pub fn lock<L: Lock + ?Sized>(mutex: &L) -> L::Guard<'_> {
     mutex.guard()
 }
 
 /// A mutex, the standard one or shuttle's: both are there where a schedule explorer runs the mailbox.
-pub(crate) trait Lock {
+pub trait Lock {
+    /// What is held while it is locked.
     type Guard<'a>
     where
         Self: 'a;
 
+    /// Locks.
     fn guard(&self) -> Self::Guard<'_>;
 }
 
-impl<L: Lock> Lock for Arc<L> {
+impl<L: Lock + ?Sized> Lock for Arc<L> {
     type Guard<'a>
         = L::Guard<'a>
     where
@@ -46,7 +52,20 @@ impl<L: Lock> Lock for Arc<L> {
 }
 
 #[cfg(not(shuttle))]
-impl<T> Lock for Mutex<T> {
+impl<T: ?Sized> Lock for Mutex<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        T: 'a;
+
+    #[inline]
+    fn guard(&self) -> Self::Guard<'_> {
+        unpoisoned(self.lock())
+    }
+}
+
+#[cfg(shuttle)]
+impl<T: ?Sized> Lock for std::sync::Mutex<T> {
     type Guard<'a>
         = std::sync::MutexGuard<'a, T>
     where
@@ -59,20 +78,7 @@ impl<T> Lock for Mutex<T> {
 }
 
 #[cfg(shuttle)]
-impl<T> Lock for std::sync::Mutex<T> {
-    type Guard<'a>
-        = std::sync::MutexGuard<'a, T>
-    where
-        T: 'a;
-
-    #[inline]
-    fn guard(&self) -> Self::Guard<'_> {
-        unpoisoned(self.lock())
-    }
-}
-
-#[cfg(shuttle)]
-impl<T> Lock for Mutex<T> {
+impl<T: ?Sized> Lock for Mutex<T> {
     type Guard<'a>
         = MutexGuard<'a, T>
     where

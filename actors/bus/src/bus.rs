@@ -1,11 +1,11 @@
 //! The handle of a bus: publishing, asking.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
 use triarch_supervision::metrics::Instruments;
+use triarch_supervision::sync::Ordering;
 
 use crate::access::NotAllowed;
 use crate::account::Tally;

@@ -1,7 +1,6 @@
-use std::sync::Mutex;
-
 use proptest::prelude::{Just, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::{Mutex, lock};
 use triarch_supervision::testing::World;
 
 use super::*;
@@ -13,7 +12,6 @@ use crate::dead::Query;
 use crate::error::{ArchiveError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
-use crate::hub::lock;
 use crate::metrics::BUS;
 use crate::room::room;
 use crate::subscribing::Subscribe;

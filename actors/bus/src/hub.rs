@@ -13,12 +13,12 @@
 //! each that something has moved: that is put into its mailbox, or not, and takes none.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::metrics::Instruments;
+use triarch_supervision::sync::{AtomicU64, Mutex, Ordering, RwLock, lock, unpoisoned};
 
 use crate::access::Access;
 use crate::account::Tally;
@@ -38,16 +38,6 @@ use crate::subscription::{Profile, Subscription};
 use crate::table::{Table, Target};
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;
-
-/// Locks, whatever became of another holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    unpoisoned(mutex.lock())
-}
-
-/// What a lock guards; a panic of another holder is that holder's failure, not ours.
-pub(crate) fn unpoisoned<G>(locked: LockResult<G>) -> G {
-    locked.unwrap_or_else(PoisonError::into_inner)
-}
 
 #[derive(Debug)]
 pub(crate) struct Hub {

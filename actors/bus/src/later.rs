@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 
 use crate::access::NotAllowed;
 use crate::agenda::{Again, Clocks, Due, Plan, ScheduleId, When};
@@ -12,7 +13,7 @@ use crate::bus::Bus;
 use crate::daily::Daily;
 use crate::envelope::{Destination, Draft, Timestamp};
 use crate::error::{ArchiveError, PublishError};
-use crate::hub::{Hub, lock};
+use crate::hub::Hub;
 use crate::metrics::Refusal;
 use crate::topic::Topic;
 use crate::wall_clock::timestamp;

@@ -186,6 +186,9 @@ mod replaying;
 mod requests;
 mod room;
 mod route;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod schedules;
 mod seen;
 mod sending;
 mod subscribing;

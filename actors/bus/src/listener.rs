@@ -1,14 +1,15 @@
 //! A subscriber that is no agent, or has its hands free: it waits for envelopes itself.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
+
+use triarch_supervision::sync::{Mutex, lock};
 
 use crate::arrivals::{Arrivals, Delivery};
 use crate::bus::Bus;
 use crate::dead::SubscriptionId;
-use crate::hub::lock;
 use crate::subscription::Bell;
 
 /// Where arrivals are laid for a listener.

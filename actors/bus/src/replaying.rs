@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 
 use crate::bus::Bus;
 use crate::dead::{DeadBox, DeadLetter, Discarded, Query, Taken};
 use crate::error::{ArchiveError, ReplayError};
-use crate::hub::{Hub, lock};
+use crate::hub::Hub;
 use crate::item::{Item, Place, Sent, Waiting};
 use crate::metrics::UNCOUNTED;
 use crate::subscription::Subscription;

@@ -1,12 +1,13 @@
 //! Who waits for an answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use triarch_supervision::sync::{Mutex, lock};
+
 use crate::envelope::{Envelope, EnvelopeId};
-use crate::hub::lock;
 
 /// Requests without an answer yet.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Who gets what is published on each topic, found without a lock by whoever publishes.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
+
+use triarch_supervision::sync::AtomicU64;
 
 use crate::table::Target;
 use crate::topic::Topic;

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::unpoisoned;
 
 use crate::access::team_of;
 use crate::bus::{Bus, Published};
 use crate::envelope::{Destination, Draft, Envelope};
 use crate::error::{PublishError, SubscribeError};
-use crate::hub::{Hub, unpoisoned};
+use crate::hub::Hub;
 use crate::item::{Item, Sent, Waiting};
 use crate::metrics::{Refusal, UNCOUNTED};
 use crate::route::Route;

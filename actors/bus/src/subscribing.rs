@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
+use triarch_supervision::sync::{Ordering, unpoisoned};
 
 use crate::account::Tally;
 use crate::archivist::{NAMES_MAX, Start};
@@ -19,7 +19,7 @@ use crate::dead::SubscriptionId;
 use crate::error::{ArchiveError, SubscribeError};
 use crate::filter::Filter;
 use crate::group::Pick;
-use crate::hub::{Hub, unpoisoned};
+use crate::hub::Hub;
 use crate::listener::{Ear, Listener};
 use crate::matcher::Matcher;
 use crate::metrics::Refusal;

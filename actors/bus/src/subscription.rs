@@ -12,11 +12,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::message::Message;
 use triarch_supervision::prelude::Address;
+use triarch_supervision::sync::{Mutex, MutexGuard, lock};
 
 use crate::account::Tally;
 use crate::archivist::{Feed, Start};
@@ -25,7 +26,7 @@ use crate::breaker::BreakerState;
 use crate::dead::SubscriptionId;
 use crate::filter::Filter;
 use crate::group::{Load, Pick};
-use crate::hub::{Hub, lock};
+use crate::hub::Hub;
 use crate::inbox::Inbox;
 use crate::item::{Effect, Item, Place, Waiting};
 use crate::metrics::Places;

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use triarch_supervision::clock::Chance;
+use triarch_supervision::sync::{AtomicUsize, Ordering, RwLock, unpoisoned};
 
 use crate::dead::SubscriptionId;
 use crate::group::Pick;
-use crate::hub::unpoisoned;
 use crate::matcher::Matcher;
 use crate::subscription::{Profile, Subscription};
 use crate::topic::Pattern;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use crate::agenda::Clocks;
 use crate::breaker::BreakerState;
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::wall_clock::timestamp;
 
 /// How often the gauges are set, and subscriptions of agents that have left the tree are ended.

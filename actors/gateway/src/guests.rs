@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 
 use crate::metrics::{Metrics, Refusal};
 use crate::patience::{Limits, Patience};
@@ -239,10 +240,6 @@ impl<S> Arrival<S> {
     pub(crate) fn take(&self) -> Option<(S, Guest)> {
         lock(&self.0).take()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@
 use std::any::Any;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use triarch_supervision::sync::lock;
 
 /// The reserve of all doors. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +52,7 @@ impl Reserve {
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -149,7 +149,6 @@ mod error;
 mod exact;
 mod exchange;
 mod index;
-mod locks;
 pub mod metrics;
 mod name;
 mod op;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use triarch_supervision::metrics::{
     Buckets, Counter, Family, Fan, Gauge, Histogram, InstrumentError, Instruments, Label, Labelled, Section,
 };
+use triarch_supervision::sync::lock;
 
 use crate::config::{Durability, Rules};
 use crate::error::Error;
-use crate::locks::lock;
 use crate::name::Namespace;
 use crate::space::Extent;
 use crate::store::Store;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 
+use triarch_supervision::sync::lock;
+
 use crate::access::{Identity, Level, Verb};
 use crate::config::{NAMESPACES_MAX, Rules};
 use crate::error::Error;
-use crate::locks::lock;
 use crate::name::Namespace;
 use crate::space::{Counts, Ground, Numbers, Space};
 use crate::time::{Clock, StoreTime};

@@ -1,10 +1,11 @@
 //! How each program is: what its agent shows of its signs of life and of its answers, for whoever asks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 
 use crate::baseline::Baseline;
 use crate::heartbeat::Limits;
@@ -158,7 +159,7 @@ impl Pulse {
 
     /// What a holder that panicked left is whole: each change is one assignment.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

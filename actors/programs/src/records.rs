@@ -1,11 +1,12 @@
 //! How the lives of programs ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::lock;
 use triarch_teams::receipt::Failures;
 
 use crate::logs::wall_clock;
@@ -153,7 +154,7 @@ pub(crate) struct Present(Mutex<Running>);
 
 impl Present {
     pub(crate) fn show(&self, waiting: usize, unanswered: usize, state: Option<&str>) {
-        let mut running = locked(&self.0);
+        let mut running = lock(&self.0);
         running.posts_waiting = waiting;
         running.posts_unanswered = unanswered;
         if running.state.as_deref() != state {
@@ -177,7 +178,7 @@ struct OfAgent {
 impl Records {
     /// The last ends of the agent at `path`, oldest first.
     pub fn of(&self, path: &str) -> Vec<ExitRecord> {
-        let records = locked(&self.0);
+        let records = lock(&self.0);
         records
             .get(path)
             .map_or_else(Vec::new, |of_agent| of_agent.ended.iter().cloned().collect())
@@ -185,28 +186,28 @@ impl Records {
 
     /// What runs for the agent at `path` now.
     pub fn running(&self, path: &str) -> Option<Running> {
-        let records = locked(&self.0);
+        let records = lock(&self.0);
         let (_, present) = records.get(path)?.running.as_ref()?;
-        let running = locked(&present.0);
+        let running = lock(&present.0);
         Some(running.clone())
     }
 
     /// How many posts came to nothing that the agent at `path` had, in all its lives in this runtime.
     pub fn failures(&self, path: &str) -> u64 {
-        let records = locked(&self.0);
+        let records = lock(&self.0);
         records.get(path).map_or(0, |of_agent| of_agent.failures.count())
     }
 
     /// How the program of the agent at `path` is, while the agent lives.
     pub fn vitals(&self, path: &str) -> Option<Vitals> {
-        let pulse = Arc::clone(&locked(&self.0).get(path)?.pulse);
+        let pulse = Arc::clone(&lock(&self.0).get(path)?.pulse);
         pulse.vitals(Moment::now())
     }
 
     /// The agents whose programs are critical or worse, by path, with how they are.
     pub fn critical(&self) -> Vec<(Arc<str>, Vitals)> {
         let now = Moment::now();
-        let pulses: Vec<_> = locked(&self.0)
+        let pulses: Vec<_> = lock(&self.0)
             .iter()
             .map(|(path, of_agent)| (Arc::clone(path), Arc::clone(&of_agent.pulse)))
             .collect();
@@ -220,12 +221,12 @@ impl Records {
 
     /// Where the agent at `path` shows how its program is.
     pub(crate) fn pulse(&self, path: &Arc<str>) -> Arc<Pulse> {
-        Arc::clone(&locked(&self.0).entry(Arc::clone(path)).or_default().pulse)
+        Arc::clone(&lock(&self.0).entry(Arc::clone(path)).or_default().pulse)
     }
 
     /// Where those posts are counted.
     pub(crate) fn failures_of(&self, path: &Arc<str>) -> Failures {
-        locked(&self.0).entry(Arc::clone(path)).or_default().failures.clone()
+        lock(&self.0).entry(Arc::clone(path)).or_default().failures.clone()
     }
 
     /// How many programs are in which state of health, in the order of [`Health::ALL`], and the longest silence among those
@@ -233,7 +234,7 @@ impl Records {
     pub(crate) fn census(&self) -> ([usize; Health::ALL.len()], Option<Duration>) {
         let (mut counts, mut longest, now) = ([0; Health::ALL.len()], None, Moment::now());
         let figures = |of_agent: &OfAgent| of_agent.pulse.figures(now);
-        let living: Vec<_> = locked(&self.0).values().filter_map(figures).collect();
+        let living: Vec<_> = lock(&self.0).values().filter_map(figures).collect();
         for (health, silence) in living {
             longest = longest.max(silence);
             for (count, known) in counts.iter_mut().zip(Health::ALL) {
@@ -253,13 +254,13 @@ impl Records {
             posts_unanswered: 0,
         })));
         let shown = Arc::clone(&present);
-        locked(&self.0).entry(Arc::clone(path)).or_default().running = Some((incarnation, shown));
+        lock(&self.0).entry(Arc::clone(path)).or_default().running = Some((incarnation, shown));
         present
     }
 
     /// Nothing runs any more in that life of the agent.
     pub(crate) fn end(&self, path: &str, incarnation: u64) {
-        if let Some(of_agent) = locked(&self.0).get_mut(path) {
+        if let Some(of_agent) = lock(&self.0).get_mut(path) {
             of_agent.running.take_if(|(running, _)| *running == incarnation);
         }
     }
@@ -267,13 +268,13 @@ impl Records {
     /// Of agents that are not there any more no more than `most` are known: those that ended last.
     pub(crate) fn forget_gone(&self, most: usize, who_is_there: impl FnOnce() -> BTreeSet<String>) {
         let rests = |(path, of_agent): (&Arc<str>, &OfAgent)| of_agent.running.is_none().then(|| Arc::clone(path));
-        let known: Vec<_> = locked(&self.0).iter().filter_map(rests).collect();
+        let known: Vec<_> = lock(&self.0).iter().filter_map(rests).collect();
         if known.len() <= most {
             return;
         }
         // Whoever begins meanwhile is not among those that were known before.
         let there = who_is_there();
-        let mut records = locked(&self.0);
+        let mut records = lock(&self.0);
         let gone = known.into_iter().filter(|path| !there.contains(&**path));
         let mut gone: Vec<_> = gone
             .filter_map(|path| Some((records.get(&path)?, path)))
@@ -288,18 +289,13 @@ impl Records {
     }
 
     pub(crate) fn add(&self, path: &Arc<str>, record: ExitRecord) {
-        let mut records = locked(&self.0);
+        let mut records = lock(&self.0);
         let ended = &mut records.entry(Arc::clone(path)).or_default().ended;
         if ended.len() == KEPT {
             ended.pop_front();
         }
         ended.push_back(record);
     }
-}
-
-/// What a holder that panicked left is whole: each change is one assignment.
-fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@
 //! in what happened between them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use triarch_supervision::metrics::{Fan, Gauge, Histogram, InstrumentError, Instruments};
+use triarch_supervision::sync::lock;
 use triarch_supervision::tree::Observer;
 
 use crate::executor::Executor;
@@ -62,7 +63,7 @@ impl fmt::Debug for Refreshers {
 
 impl Refreshers {
     fn all(&self) -> MutexGuard<'_, Vec<Box<dyn Fn() + Send + Sync>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use triarch_supervision::sync::lock;
 
 /// Where lines go: a writer that outlives the incarnations of whoever writes.
 #[derive(Clone)]
@@ -33,7 +35,7 @@ impl Output {
     pub(crate) async fn write(&self, text: String) -> io::Result<()> {
         let writer = Arc::clone(&self.writer);
         let written = tokio::task::spawn_blocking(move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = lock(&writer);
             writer.write_all(text.as_bytes())?;
             writer.flush()
         });

@@ -1,10 +1,11 @@
 //! Whose turn it is to look through the store: of whoever asks for much, others wait for no more than one search.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Semaphore;
 use triarch_memory::Identity;
+use triarch_supervision::sync::lock;
 
 use super::super::Trouble;
 
@@ -54,7 +55,7 @@ impl Turns {
 
     /// The one turn of a program.
     fn own(&self, who: &Arc<str>) -> Arc<Semaphore> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = lock(&self.own);
         let own = own.get_or_insert_default();
         if let Some(there) = own.get(who).and_then(Weak::upgrade) {
             return there;

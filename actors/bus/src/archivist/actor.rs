@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use triarch_journal::{Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::copyist::Copy;
 use super::cursor::CursorKey;
@@ -23,7 +24,7 @@ use crate::agenda::{Placed, Plan, ScheduleId};
 use crate::codec::encode;
 use crate::envelope::Envelope;
 use crate::error::{ArchiveError, ForgetError, PublishError};
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::metrics::Refusal;
 use crate::topic::Pattern;
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use triarch_supervision::clock::Moment;
 use triarch_supervision::prelude::Address;
+use triarch_supervision::sync::{Mutex, RwLock, lock, unpoisoned};
 
 use super::cursor::{Cursor, CursorKey};
 use super::doubt::Doubt;
@@ -16,7 +17,6 @@ use super::replay::{Replay, UNLISTED};
 use crate::config::Config;
 use crate::dead::SubscriptionId;
 use crate::error::{ArchiveError, Error, ForgetError};
-use crate::hub::{lock, unpoisoned};
 use crate::subscription::Subscription;
 use crate::topic::{Pattern, Topic};
 

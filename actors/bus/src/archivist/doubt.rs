@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use triarch_journal::WriteError;
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::group::Group;
 use super::log::Entry;
 use crate::access::NotAllowed;
 use crate::agenda::ScheduleId;
 use crate::envelope::Envelope;
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::topic::Pattern;
 
 /// What follows for what was due and is for no log, once it is off the disk.

@@ -1,14 +1,15 @@
 //! What brings a subscription from its log what its inbox has room for.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use triarch_supervision::clock::Moment;
+use triarch_supervision::sync::{Mutex, MutexGuard, lock, unpoisoned};
 
 use super::cursor::{Cursor, CursorKey};
 use super::log::Log;
 use crate::codec;
 use crate::envelope::{Envelope, Timestamp};
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::inbox::Inbox;
 use crate::item::{Effect, Item, Place, Sent};
 use crate::metrics::UNCOUNTED;
@@ -119,7 +120,7 @@ impl Feed {
             self.place = Some(self.first_place(hub, &log));
         }
         let place = self.place.as_mut()?;
-        let mut cursor = place.cursor.as_ref().map(|cursor| lock(cursor));
+        let mut cursor = place.cursor.as_ref().map(lock);
         let mut look = Look::default();
         if place.next < log.first() {
             look.missed = log.first() - place.next;
@@ -131,7 +132,7 @@ impl Feed {
         let (mut found, mut found_bytes) = (Vec::new(), 0);
         for (offset, entry) in log.from(place.next).take(LOOK_MAX) {
             place.next = offset + 1;
-            let is_settled = |cursor: &mut std::sync::MutexGuard<'_, Cursor>| cursor.is_settled(offset);
+            let is_settled = |cursor: &mut MutexGuard<'_, Cursor>| cursor.is_settled(offset);
             if !self.pattern.matches(&entry.topic) {
                 if let Some(cursor) = &mut cursor {
                     cursor.settle(offset, offset + 1);

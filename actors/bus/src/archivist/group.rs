@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use triarch_supervision::prelude::Failure;
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::archive::{Bookmark, moved};
 use super::cursor::CursorKey;
@@ -21,7 +22,7 @@ use crate::agenda::{Placed, Plan};
 use crate::codec::CodecError;
 use crate::dead::DeadBox;
 use crate::envelope::Envelope;
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::ledger::Page;
 use crate::topic::{Pattern, Topic};
 

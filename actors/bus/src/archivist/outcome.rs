@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use triarch_journal::WriteError;
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::doubt::Doubt;
 use super::group::{Group, Pending, PendingPlan};
@@ -14,7 +15,7 @@ use super::reading::Stored;
 use super::replay::Replay;
 use crate::agenda::ScheduleId;
 use crate::error::PublishError;
-use crate::hub::{Hub, lock, unpoisoned};
+use crate::hub::Hub;
 use crate::later::clocks;
 use crate::metrics::Refusal;
 use crate::topic::Pattern;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use triarch_supervision::sync::{lock, unpoisoned};
+
 use super::feed::Start;
 use super::message::Order;
 use crate::bus::Bus;
 use crate::codec;
 use crate::envelope::{Destination, Draft, Envelope, EnvelopeId};
 use crate::error::{ArchiveError, ForgetError, PublishError};
-use crate::hub::{lock, unpoisoned};
 use crate::topic::{Pattern, Topic};
 
 /// What was published durably.

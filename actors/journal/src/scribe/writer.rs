@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 
 use tokio::sync::oneshot;
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 
 use super::message::{Order, Wanted};
 use super::queue::{Entry, Pass, Queue, Then};
@@ -174,7 +175,7 @@ impl Writer {
     /// Goes on after [`WriteError::Full`]: whoever calls this has taken back whatever it had not been told is on disk.
     /// After any other failure the journal has to be recovered.
     pub fn renew(&self) -> Result<(), WriteError> {
-        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pass = lock(&self.pass);
         *pass = self.address.queue.renewed(*pass)?;
         Ok(())
     }
@@ -186,7 +187,7 @@ impl Writer {
     }
 
     fn push(&self, entry: Entry) -> Result<(), WriteError> {
-        let pass = *self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let pass = *lock(&self.pass);
         match self.address.queue.push(pass, entry) {
             Ok(is_first) => {
                 if is_first {

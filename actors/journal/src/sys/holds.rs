@@ -1,6 +1,8 @@
 //! Calls of a simulated disk that take as long as somebody likes.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::simulated::Call;
 
@@ -12,14 +14,14 @@ pub(super) struct Gates {
 
 impl Gates {
     fn held(&self) -> MutexGuard<'_, Vec<Call>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// Returns once nobody holds calls of that kind.
     pub(super) fn pass(&self, call: Call) {
         let held = self.held();
         let through = self.released.wait_while(held, |held| held.contains(&call));
-        drop(through.unwrap_or_else(PoisonError::into_inner));
+        drop(unpoisoned(through));
     }
 }
 

@@ -42,12 +42,13 @@ pub(crate) use returning::Flush;
 pub(crate) use staged::Staged;
 use watch::{Scope, Watch, Watchers};
 
+use triarch_supervision::sync::{lock, unpoisoned};
+
 use crate::access::Identity;
 use crate::config::{Durability, FullText, Rules, WATCH_CAPACITY_MAX, WATCHERS_MAX};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::index::{Candidates, Index, Terms};
-use crate::locks::{lock, unpoisoned};
 use crate::name::{Key, Namespace};
 use crate::op::{Change, Done, Op};
 use crate::retention::Chosen;

@@ -4,12 +4,13 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use triarch_supervision::sync::lock;
+
 use super::{Space, index};
 use crate::config::{Durability, FullText, Rules};
 use crate::disk::Entries;
 use crate::entry::Entry;
 use crate::index::Index;
-use crate::locks::lock;
 use crate::name::Key;
 use crate::op::{Cause, Change};
 

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
 
+use triarch_supervision::sync::lock;
+
 use crate::config::WATCH_BYTES_MAX;
 use crate::entry::Entry;
-use crate::locks::lock;
 use crate::name::Key;
 use crate::op::{Cause, Change};
 

@@ -5,12 +5,12 @@ use std::thread;
 
 use triarch_journal::{Records, WriteError};
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 
 use super::actor::{StoreWriter, refusal};
 use crate::config::Durability;
 use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
-use crate::locks::lock;
 use crate::name::Namespace;
 use crate::snapshots::RETRY_AFTER;
 use crate::space::{Flush, Space};

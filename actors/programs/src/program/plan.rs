@@ -1,9 +1,10 @@
 //! What each life of a program's agent starts from.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 use triarch_teams::{PostOffice, Span};
 
 use super::machine::{Bounds, Carried};
@@ -109,10 +110,10 @@ impl Parts {
 
     /// What the last life could not hand to its program.
     pub(super) fn take_carried(&self) -> Carried {
-        std::mem::take(&mut *self.carried.lock().unwrap_or_else(PoisonError::into_inner)).wanted(Moment::now())
+        std::mem::take(&mut *lock(&self.carried)).wanted(Moment::now())
     }
 
     pub(super) fn carry(&self, carried: Carried) {
-        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = carried;
+        *lock(&self.carried) = carried;
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
+
+use triarch_supervision::sync::lock;
 
 use super::apart::apart;
 use super::census::{self, Census, Entry, Groups, Identity, ProcessView, Roots};
@@ -40,7 +42,7 @@ impl Household {
             is_sealed,
             seen: Mutex::new(began.into_iter().collect()),
         });
-        let mut all = locked(&HOUSEHOLDS);
+        let mut all = lock(&*HOUSEHOLDS);
         all.retain(|_, household| household.strong_count() > 0);
         all.insert(leader, Arc::downgrade(&household));
         household
@@ -50,7 +52,7 @@ impl Household {
     pub(super) fn members<'c>(&self, census: &'c Census) -> io::Result<Vec<&'c Entry>> {
         let tag = self.tag.to_string();
         let inmates = self.enclosure.inmates()?;
-        let mut seen = locked(&self.seen);
+        let mut seen = lock(&self.seen);
         let members = census.kin(&Roots {
             is_tag: &|other| other == tag,
             is_group: &|groups| self.enclosure.is_named_in(groups, &self.tag),
@@ -66,7 +68,7 @@ impl Household {
     /// others there are.
     pub(super) fn look(&self) -> io::Result<Census> {
         let mut pids = self.enclosure.inmates()?;
-        pids.extend(locked(&self.seen).keys());
+        pids.extend(lock(&self.seen).keys());
         Census::of(pids, Groups::OfOrphans)
     }
 
@@ -104,18 +106,13 @@ fn reap(pid: i32) -> bool {
         .is_some_and(|pid| rustix::process::waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
 }
 
-/// A lock whose holder panicked holds what it held: a list of numbers that is looked at anew each time.
-fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn all() -> Vec<Arc<Household>> {
-    locked(&HOUSEHOLDS).values().filter_map(Weak::upgrade).collect()
+    lock(&*HOUSEHOLDS).values().filter_map(Weak::upgrade).collect()
 }
 
 /// The processes of the program that has `leader` as its own, as they are now.
 pub(crate) async fn household(leader: i32) -> Vec<ProcessView> {
-    let Some(household) = locked(&HOUSEHOLDS).get(&leader).and_then(Weak::upgrade) else {
+    let Some(household) = lock(&*HOUSEHOLDS).get(&leader).and_then(Weak::upgrade) else {
         return Vec::new();
     };
     let Ok(census) = census::fresh().await else {

@@ -1,8 +1,10 @@
 //! Programs that have begun, until nothing is left of them: their processes, and the control groups that were made for them.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use triarch_supervision::sync::{lock, unpoisoned};
 
 use super::tag::Owner;
 
@@ -43,14 +45,14 @@ pub(crate) fn await_ends(owner: &Owner, patience: Duration) -> usize {
             return *count;
         }
         let waited = FEWER.wait_timeout(counts, left);
-        counts = waited.unwrap_or_else(PoisonError::into_inner).0;
+        counts = unpoisoned(waited).0;
     }
     0
 }
 
 /// Each change of the counts is one step, so a holder that panicked left them whole.
 fn counts() -> MutexGuard<'static, HashMap<Owner, usize>> {
-    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&*COUNTS)
 }
 
 #[cfg(test)]

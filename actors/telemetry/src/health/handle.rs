@@ -1,11 +1,12 @@
 //! The handle by which doors ask and the runtime tells.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use triarch_supervision::metrics::Gauge;
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 
 use super::report::{Cause, Reason, Report, State};
 
@@ -119,7 +120,7 @@ impl Health {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.known)
     }
 }
 

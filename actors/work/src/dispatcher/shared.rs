@@ -1,8 +1,9 @@
 //! What agents have of a dispatcher, whoever that is now.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use triarch_supervision::sync::lock;
 use triarch_teams::receipt::{StageSender, Stages};
 use triarch_teams::{Errand, PostId};
 
@@ -34,11 +35,11 @@ impl Shared {
     /// A dispatcher that panicked may have left a change half made. What agents have is not forgotten for that: its next life goes on
     /// with it by [`Hands::begins_anew`].
     pub(crate) fn hands(&self) -> MutexGuard<'_, Hands> {
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.hands)
     }
 
     pub(super) fn posts(&self) -> MutexGuard<'_, Posts> {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.posts)
     }
 }
 

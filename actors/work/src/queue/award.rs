@@ -1,8 +1,10 @@
 //! Claims on their way to who asked for them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+
+use triarch_supervision::sync::lock;
 
 use crate::task::Claim;
 use crate::words::{Fence, TaskId};
@@ -27,7 +29,7 @@ impl Untaken {
 
     /// What a holder that panicked left is whole: each change is one call.
     fn lock(&self) -> MutexGuard<'_, Vec<(TaskId, Fence)>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.claims)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who waits for the end of a task.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::lock;
 
 use super::machine::View;
 use super::message::Answer;
@@ -73,7 +74,7 @@ impl Ends {
 
     /// What a holder that panicked left is whole but for the count, which only grows too high by it.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is told once it is on disk, and what happens where it is not.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use triarch_journal::{Seq, WriteError};
+use triarch_supervision::sync::lock;
 
 use super::award::Award;
 use super::message::Answer;
@@ -72,7 +73,7 @@ impl Outcomes {
     }
 
     fn settle(&self, written: &Result<(), WriteError>) {
-        let outcomes = std::mem::take(&mut *locked(&self.0));
+        let outcomes = std::mem::take(&mut *lock(&self.0));
         for Outcome(call) in outcomes {
             call(written.clone());
         }
@@ -90,22 +91,17 @@ impl Broken {
     pub(super) fn ring(&self, why: &WriteError) {
         let source = std::error::Error::source(why);
         let told = source.map_or_else(|| why.to_string(), |source| format!("{why}: {source}"));
-        locked(&self.why).get_or_insert(told);
+        lock(&self.why).get_or_insert(told);
         self.bell.notify_one();
     }
 
     /// Why, if it was raised since this was last asked.
     pub(super) fn take(&self) -> Option<String> {
-        locked(&self.why).take()
+        lock(&self.why).take()
     }
 
     /// Returns when it is raised.
     pub(super) async fn rings(&self) {
         self.bell.notified().await;
     }
-}
-
-/// What a holder that panicked left is whole: each change is one assignment.
-fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

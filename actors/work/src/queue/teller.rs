@@ -1,9 +1,10 @@
 //! What has happened, once it is on disk: counted, and told to whoever hears it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::broadcast;
 use triarch_journal::Seq;
+use triarch_supervision::sync::lock;
 
 use super::machine::{Event, Tasks};
 use crate::metrics::Metrics;
@@ -53,6 +54,6 @@ impl Teller {
 
     /// What a holder that panicked left is whole: each change is one assignment.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
