@@ -25,7 +25,8 @@ pub(crate) struct Kin {
     tags: BTreeSet<String>,
     groups: BTreeSet<String>,
     seen: BTreeMap<i32, u64>,
-    sessions: BTreeSet<i32>,
+    /// By their leaders, and when these began.
+    sessions: BTreeMap<i32, u64>,
 }
 
 impl Process {
@@ -85,7 +86,7 @@ impl Kin {
             tags: BTreeSet::new(),
             groups: BTreeSet::new(),
             seen: BTreeMap::new(),
-            sessions: BTreeSet::new(),
+            sessions: BTreeMap::new(),
         }
     }
 
@@ -121,7 +122,7 @@ impl Kin {
             && (is_marked
                 || process.tag().is_some_and(|tag| self.tags.contains(tag))
                 || process.runtime_groups().any(|group| self.groups.contains(group))
-                || self.sessions.contains(&process.session)
+                || self.has_session(process.session, all)
                 || is_seen(process.parent))
     }
 
@@ -131,8 +132,14 @@ impl Kin {
         self.tags.extend(process.tag().map(str::to_owned));
         self.groups.extend(process.runtime_groups().map(str::to_owned));
         if process.session == process.pid {
-            self.sessions.insert(process.session);
+            self.sessions.insert(process.session, process.began);
         }
+    }
+
+    /// A number is given again once nobody is in its session any more: to a leader that begins later.
+    fn has_session(&self, session: i32, all: &BTreeMap<i32, Process>) -> bool {
+        let is_leader = |began: &u64| all.get(&session).is_none_or(|leader| leader.began == *began);
+        self.sessions.get(&session).is_some_and(is_leader)
     }
 
     /// The folders of their control groups that are still there.
