@@ -4,7 +4,8 @@
 //! 2. What is taken is what the model takes, in the same order, lanes by turns; `Empty` where it has nothing.
 //! 3. Those in line are woken, and admitted when they ask, in the order they came, as far as the room goes.
 //! 4. Who gives up leaves no hole: its room is the next one's at once.
-//! 5. What is displaced is the oldest of the least urgent lane, and only where there is no room.
+//! 5. What is displaced is the oldest of the least urgent lane, and only where there is no room; where nothing lies there, all room
+//!    is set aside, and one is queued beyond it.
 //! 6. A closed queue admits nobody, sends all in line away with their message, and keeps what lies in it; it may be
 //!    opened again.
 //! 7. The figures are the model's: admitted, depth, and high water between what was seen and the capacity.
@@ -121,9 +122,14 @@ impl<const LANES: bool> Pair<LANES> {
         }
     }
 
-    /// What the taker told is room again.
+    /// What the taker told is room again; what is queued beyond the limit takes none of it.
     fn room(&self) -> u64 {
-        self.capacity - (self.admitted - self.told - self.evicted)
+        self.capacity + self.queue.beyond() - (self.admitted - self.told - self.evicted)
+    }
+
+    /// How many may be there: one that displaces finds nothing to drop where all room is set aside.
+    fn most(&self) -> u64 {
+        self.capacity + u64::from(self.evicts)
     }
 
     fn admit(&mut self, items: &[Item<LANES>]) -> u64 {
@@ -133,7 +139,7 @@ impl<const LANES: bool> Pair<LANES> {
         self.rings += u64::from(std::mem::take(&mut self.is_idle));
         let number = self.admitted;
         self.admitted += items.len() as u64;
-        assert!(self.admitted - self.taken - self.evicted <= self.capacity, "the bound");
+        assert!(self.admitted - self.taken - self.evicted <= self.most(), "the bound");
         number
     }
 
@@ -162,7 +168,12 @@ impl<const LANES: bool> Pair<LANES> {
     }
 
     fn see_depth(&mut self) {
-        self.most_seen = self.most_seen.max(self.admitted - self.told - self.evicted);
+        self.most_seen = self.most_seen.max(self.depth());
+    }
+
+    /// As it is told: nobody hears of the one beyond the bound.
+    fn depth(&self) -> u64 {
+        (self.admitted - self.told - self.evicted).min(self.capacity)
     }
 
     // ---- both, side by side ----
@@ -336,16 +347,25 @@ impl<const LANES: bool> Pair<LANES> {
     }
 
     fn displace(&mut self, item: Item<LANES>) {
-        let expected = if self.is_closed || self.room() > 0 {
-            None
-        } else {
-            self.lanes.iter_mut().rev().find_map(VecDeque::pop_front)
-        };
+        let has_room = self.wanted(self.line.len()) < self.room();
         match self.queue.displace(parcel(&[item])) {
-            Ok((number, oldest)) => {
+            Ok((number, Some(oldest))) => {
                 assert!(!self.is_closed, "6");
-                assert_eq!(oldest.map(unpacked), expected.map(|item| vec![item]), "5");
-                self.evicted += u64::from(expected.is_some());
+                assert!(
+                    !has_room || !self.line.is_empty(),
+                    "5: {oldest:?} made room where there was some"
+                );
+                let expected = self.lanes.iter_mut().rev().find_map(VecDeque::pop_front);
+                assert_eq!(Some(unpacked(oldest)), expected.map(|item| vec![item]), "5");
+                self.evicted += 1;
+                assert_eq!(number, self.admit(&[item]), "5");
+            }
+            Ok((number, None)) => {
+                assert!(!self.is_closed, "6");
+                assert!(
+                    has_room || self.lanes.iter().all(VecDeque::is_empty),
+                    "5: nothing made room"
+                );
                 assert_eq!(number, self.admit(&[item]), "5");
             }
             Err(back) => {
@@ -375,8 +395,8 @@ impl<const LANES: bool> Pair<LANES> {
                 let items: Vec<_> = lanes.into_iter().map(|lane| self.make(lane)).collect();
                 self.offer(&items);
             }
-            // Where the oldest is dropped nobody waits, and nothing waits that could not have room.
-            Step::Wait(mut lanes) if !self.evicts => {
+            // Nothing waits that could not have room.
+            Step::Wait(mut lanes) => {
                 lanes.truncate(usize::try_from(self.capacity).unwrap());
                 let items = lanes.into_iter().map(|lane| self.make(lane)).collect();
                 self.wait(items);
@@ -397,14 +417,14 @@ impl<const LANES: bool> Pair<LANES> {
             }
             Step::Close => self.close(),
             Step::Reopen => assert_eq!(self.queue.reopen(), std::mem::take(&mut self.is_closed), "6"),
-            Step::Wait(_) | Step::PollWaiting(_) | Step::GiveUp(_) | Step::Displace(_) => {}
+            Step::PollWaiting(_) | Step::GiveUp(_) | Step::Displace(_) => {}
         }
     }
 
     fn check(&self) {
         assert_eq!(self.queue.capacity(), self.capacity, "7");
         assert_eq!(self.queue.admitted(), self.admitted, "7");
-        assert_eq!(self.queue.depth(), self.admitted - self.told - self.evicted, "7");
+        assert_eq!(self.queue.depth(), self.depth(), "7");
         assert!((self.most_seen..=self.capacity).contains(&self.queue.high_water()), "7");
         assert_eq!(self.queue.is_idle(), self.is_idle, "10");
         assert_eq!(self.bell.0.load(Ordering::Relaxed), self.rings, "10");

@@ -149,6 +149,13 @@ impl<M: Message> Queue<M> {
         self.room.taken.load(Ordering::Relaxed) + self.room.evicted.load(Ordering::Relaxed)
     }
 
+    /// How many were dropped in favour of later ones.
+    #[cfg(shuttle)]
+    #[cfg(test)]
+    pub(crate) fn evicted(&self) -> u64 {
+        self.room.evicted.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn high_water(&self) -> u64 {
         self.room.high_water.load(Ordering::Relaxed)
     }

@@ -63,6 +63,8 @@ struct Subject<M> {
     queue: Queue<M>,
     /// Takes begun; one more than were taken while one is under way.
     begun: AtomicU64,
+    /// How many may be queued beyond the limit.
+    beyond: u64,
 }
 
 impl<M: Message> Subject<M> {
@@ -70,6 +72,7 @@ impl<M: Message> Subject<M> {
         Arc::new(Self {
             queue: Queue::new(capacity, false),
             begun: AtomicU64::new(0),
+            beyond: 0,
         })
     }
 
@@ -77,6 +80,7 @@ impl<M: Message> Subject<M> {
         Arc::new(Self {
             queue: Queue::new(capacity, true),
             begun: AtomicU64::new(0),
+            beyond: 1,
         })
     }
 
@@ -110,9 +114,10 @@ impl<M: Message> Subject<M> {
         }
     }
 
-    /// Whoever is admitted has what was taken, plus the capacity, as its bound.
+    /// Whoever is admitted has what was taken or dropped, plus the capacity, as its bound.
     fn check_bound(&self, tail: u64) {
-        let bound = self.begun.load(Ordering::SeqCst) + self.queue.capacity();
+        let gone = self.begun.load(Ordering::SeqCst) + self.queue.evicted();
+        let bound = gone + self.queue.capacity() + self.beyond;
         assert!(tail <= bound, "{tail} messages admitted where {bound} have room");
     }
 

@@ -9,7 +9,7 @@ use crate::mailbox::line::{self, Line, Place};
 use crate::mailbox::parcel::{Content, Parcel, Stamp};
 use crate::mailbox::word::{Admission, Refused, Standing};
 use crate::message::{Declared as _, Message};
-use crate::sync::{Ordering, SpinGuard, fence, lock, yield_thread};
+use crate::sync::{Ordering, SpinGuard, fence, lock};
 
 /// Below this depth each message is stamped by the clock; above it, one in so many, and the others as the latest.
 const STAMPED_DEPTH: u64 = 16;
@@ -197,33 +197,33 @@ impl<M: Message> Queue<M> {
 
     /// Drops the oldest message of the least urgent lane and queues `parcel` in its room.
     ///
+    /// Where nothing lies there, all of the room is in the taker's hands or set aside for those in line, who come when they like: it is
+    /// queued beyond the limit then, as the only one there.
+    ///
     /// `Err` gives the parcel back where the queue is closed.
-    pub(crate) fn displace(&self, mut parcel: Parcel<M>) -> Result<(u64, Option<Parcel<M>>), Parcel<M>> {
-        loop {
-            match self.offer(parcel) {
-                Ok(number) => return Ok((number, None)),
-                Err((Refused::Closed, back)) => return Err(back),
-                Err((Refused::Full, back)) => parcel = back,
-            }
-            let (now, lanes) = (self.time_if_shallow(), lanes_of(&parcel));
-            let mut hatch = self.entrance.hatch.lock();
-            if hatch.word.is_closed() {
-                return Err(parcel);
-            }
-            if let Some(oldest) = hatch.take_oldest() {
-                self.room.evicted.fetch_add(1, Ordering::AcqRel);
-                let limit = self.room.limit.fetch_add(1, Ordering::SeqCst);
-                let Ok(admission) = hatch.word.admit(1, limit, Standing::Granted) else {
-                    return Err(parcel);
-                };
-                let stamp = self.stamp(&mut hatch, admission, now);
-                self.put(hatch, parcel, &lanes, stamp);
-                return Ok((self.admitted_one(admission), Some(oldest)));
-            }
-            drop(hatch);
-            // All there is has been taken and is about to be released.
-            yield_thread();
+    pub(crate) fn displace(&self, parcel: Parcel<M>) -> Result<(u64, Option<Parcel<M>>), Parcel<M>> {
+        let parcel = match self.offer(parcel) {
+            Ok(number) => return Ok((number, None)),
+            Err((Refused::Closed, back)) => return Err(back),
+            Err((Refused::Full, back)) => back,
+        };
+        let (now, lanes) = (self.time_if_shallow(), lanes_of(&parcel));
+        let mut hatch = self.entrance.hatch.lock();
+        if hatch.word.is_closed() {
+            return Err(parcel);
         }
+        let oldest = hatch.take_oldest();
+        if oldest.is_some() {
+            self.room.evicted.fetch_add(1, Ordering::AcqRel);
+            self.room.limit.fetch_add(1, Ordering::SeqCst);
+        }
+        let limit = self.room.limit.load(Ordering::SeqCst);
+        let Ok(admission) = hatch.word.admit(1, limit, Standing::Granted) else {
+            return Err(parcel);
+        };
+        let stamp = self.stamp(&mut hatch, admission, now);
+        self.put(hatch, parcel, &lanes, stamp);
+        Ok((self.admitted_one(admission), oldest))
     }
 
     /// Puts down what was admitted, and lets go of the hatch.
@@ -285,11 +285,18 @@ impl<M: Message> Queue<M> {
         }
     }
 
-    /// Gives `room` to the line, and what the line does not take to everybody.
+    /// Gives `room` to the line, and what the line does not take to everybody; what was queued beyond the limit is made good first.
     pub(super) fn hand_out(&self, line: &mut Line, room: u64) {
-        let left = line.grant(room);
+        let made_good = room.min(self.beyond());
+        let left = made_good + line.grant(room - made_good);
         self.room.limit.fetch_add(left, Ordering::SeqCst);
         self.line_moved(line);
+    }
+
+    /// How many were queued that the limit had no room for.
+    pub(crate) fn beyond(&self) -> u64 {
+        let tail = self.entrance.word().tail();
+        tail.saturating_sub(self.room.limit.load(Ordering::SeqCst))
     }
 }
 

@@ -296,3 +296,27 @@ fn closing_while_somebody_displaces_loses_nothing() {
         assert_conserved(2, 3, found);
     });
 }
+
+#[test]
+fn who_displaces_waits_for_nobody_whose_room_is_set_aside() {
+    explore(|| {
+        let subject = Subject::<Letter>::evicting(1);
+        subject.try_send(plain(letter(1, 0))).expect("there is room");
+        let mut waiting = Box::pin(subject.in_line(plain(letter(2, 0))));
+        let poll =
+            |waiting: &mut Pin<Box<InLine<'_, _>>>| waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll(&mut waiting).is_pending());
+        let sending = displacer(&subject, 0, 3);
+        let mut notes = Notes::default();
+        let mut found: Vec<_> = (0..2).filter_map(|_| subject.take(&mut notes)).map(message).collect();
+        // Until here it has not come, whatever it was given.
+        found.extend(sending.join().unwrap().0);
+        found.extend(subject.empty(&mut notes));
+        assert!(poll(&mut waiting).is_ready());
+        found.extend(subject.empty(&mut notes));
+        let (of_others, of_three): (Vec<_>, Vec<_>) = found.into_iter().partition(|letter| letter.from > 0);
+        assert_conserved(1, 3, of_three);
+        assert_eq!(of_others.len(), 2, "{of_others:?}");
+        subject.assert_room_is_whole(&mut notes);
+    });
+}
