@@ -385,42 +385,6 @@ impl<const LANES: bool> Pair<LANES> {
         }
     }
 
-    fn run(&mut self, step: Step) {
-        match step {
-            Step::Offer(lane) => {
-                let item = self.make(lane);
-                self.offer(&[item]);
-            }
-            Step::OfferMany(lanes) => {
-                let items: Vec<_> = lanes.into_iter().map(|lane| self.make(lane)).collect();
-                self.offer(&items);
-            }
-            // Nothing waits that could not have room.
-            Step::Wait(mut lanes) => {
-                lanes.truncate(usize::try_from(self.capacity).unwrap());
-                let items = lanes.into_iter().map(|lane| self.make(lane)).collect();
-                self.wait(items);
-            }
-            Step::PollWaiting(index) if !self.line.is_empty() => self.poll_waiting(index.index(self.line.len())),
-            Step::GiveUp(index) if !self.line.is_empty() => self.give_up(index.index(self.line.len())),
-            Step::Row(most) => self.take_row(most),
-            Step::Take(times) => (0..times).for_each(|_| self.take()),
-            Step::Release => {
-                self.queue.release(&self.notes);
-                self.tell();
-            }
-            Step::Rest => self.rest(),
-            Step::LookAhead => self.look_ahead(),
-            Step::Displace(lane) if self.evicts => {
-                let item = self.make(lane);
-                self.displace(item);
-            }
-            Step::Close => self.close(),
-            Step::Reopen => assert_eq!(self.queue.reopen(), std::mem::take(&mut self.is_closed), "6"),
-            Step::PollWaiting(_) | Step::GiveUp(_) | Step::Displace(_) => {}
-        }
-    }
-
     fn check(&self) {
         assert_eq!(self.queue.capacity(), self.capacity, "7");
         assert_eq!(self.queue.admitted(), self.admitted, "7");
@@ -498,4 +462,22 @@ proptest! {
     fn a_queue_with_lanes_that_drops_its_oldest_is_its_model(capacity in 1u64..24, steps in vec(step(), 1..120)) {
         compare::<true>(capacity, true, steps);
     }
+}
+
+#[test]
+fn what_is_queued_beyond_the_limit_is_made_good_before_the_next_in_line_has_room() {
+    let mut pair = Pair::<false>::new(1, true);
+    let one = || Step::Wait(vec![0]);
+    for step in [Step::Offer(0), one(), one(), one(), Step::Take(1)] {
+        pair.run(step);
+        pair.check();
+    }
+    for step in [Step::Displace(0), Step::Take(1), Step::Displace(0)] {
+        pair.run(step);
+        pair.check();
+    }
+    pair.poll_waiting(0);
+    pair.poll_waiting(0);
+    assert_eq!(pair.line.len(), 2, "the first of three had room, and no other");
+    pair.finish();
 }

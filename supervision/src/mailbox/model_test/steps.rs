@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::Pair;
 use crate::message::Priority;
 
 #[derive(Clone, Debug)]
@@ -39,4 +40,42 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Close),
         1 => Just(Step::Reopen),
     ]
+}
+
+impl<const LANES: bool> Pair<LANES> {
+    pub(super) fn run(&mut self, step: Step) {
+        match step {
+            Step::Offer(lane) => {
+                let item = self.make(lane);
+                self.offer(&[item]);
+            }
+            Step::OfferMany(lanes) => {
+                let items: Vec<_> = lanes.into_iter().map(|lane| self.make(lane)).collect();
+                self.offer(&items);
+            }
+            // Nothing waits that could not have room.
+            Step::Wait(mut lanes) => {
+                lanes.truncate(usize::try_from(self.capacity).unwrap());
+                let items = lanes.into_iter().map(|lane| self.make(lane)).collect();
+                self.wait(items);
+            }
+            Step::PollWaiting(index) if !self.line.is_empty() => self.poll_waiting(index.index(self.line.len())),
+            Step::GiveUp(index) if !self.line.is_empty() => self.give_up(index.index(self.line.len())),
+            Step::Row(most) => self.take_row(most),
+            Step::Take(times) => (0..times).for_each(|_| self.take()),
+            Step::Release => {
+                self.queue.release(&self.notes);
+                self.tell();
+            }
+            Step::Rest => self.rest(),
+            Step::LookAhead => self.look_ahead(),
+            Step::Displace(lane) if self.evicts => {
+                let item = self.make(lane);
+                self.displace(item);
+            }
+            Step::Close => self.close(),
+            Step::Reopen => assert_eq!(self.queue.reopen(), std::mem::take(&mut self.is_closed), "6"),
+            Step::PollWaiting(_) | Step::GiveUp(_) | Step::Displace(_) => {}
+        }
+    }
 }
