@@ -71,6 +71,11 @@ impl<A: Agent> Context<A> {
         }
     }
 
+    /// Takes all timers, and the messages that lie in them.
+    pub(super) fn take_timers(&mut self) -> impl Sized + use<A> {
+        self.timers.take()
+    }
+
     fn timers(&mut self) -> &mut Timers<A::Message> {
         let life = self.incarnation;
         self.timers.get_or_insert_with(|| Box::new(Timers::of_life(life)))

@@ -252,7 +252,8 @@ impl<A: Agent> Life<A> {
         }
         self.take_back_batch();
         self.empty_hand(&reason, Moment::now);
-        let agent = self.agent.take();
+        // The messages in its timers are the agent's as much as what it holds itself.
+        let agent = (self.agent.take(), self.ctx.take_timers());
         // An agent whose own drop panics has failed already; nothing else may fail with it.
         panics::quietly(|| {
             if reason.is_failure() {

@@ -14,7 +14,7 @@ use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{ActorCell, ActorProcessingErr, ActorRef, MessagingErr, SupervisionEvent};
 
 use super::Agent;
 use super::context::Context;
@@ -32,11 +32,18 @@ pub(crate) struct Birth<A: Agent> {
 }
 
 /// The message of a shell: live, and first be born where it says so.
-pub(crate) struct Live<A: Agent>(Option<Birth<A>>);
+pub(crate) struct Live<A: Agent>(Option<Newborn<A>>);
 
 /// Has a shell whose incarnation has failed bear the next; returns whether it can.
 pub(crate) fn bear_again<A: Agent>(shell: &ActorCell, birth: Birth<A>) -> bool {
-    shell.send_message(Live(Some(birth))).is_ok()
+    match shell.send_message(Live(Some(Newborn::of(birth)))) {
+        Err(MessagingErr::SendErr(Live(Some(mut newborn)))) => {
+            // Another shell bears it.
+            newborn.settles();
+            false
+        }
+        sent => sent.is_ok(),
+    }
 }
 
 pub(crate) struct Shell<A>(PhantomData<fn() -> A>);
@@ -164,11 +171,11 @@ impl<A: Agent> ractor::Actor for Shell<A> {
     fn handle(
         &self,
         myself: ActorRef<Live<A>>,
-        Live(birth): Live<A>,
+        Live(newborn): Live<A>,
         cradle: &mut Cradle<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        let stage = match (birth, std::mem::replace(cradle, Cradle::Taken)) {
-            (Some(birth), _) => Some(Stage::of(begin(Newborn::of(birth)))),
+        let stage = match (newborn, std::mem::replace(cradle, Cradle::Taken)) {
+            (Some(newborn), _) => Some(Stage::of(begin(newborn))),
             (None, Cradle::Ready(life)) => Some(life),
             (None, _) => None,
         };

@@ -354,10 +354,11 @@ impl Node {
         (self.handling_since() == Some(seen)).then_some(seen)
     }
 
-    /// Where it waited for its next start: nobody starts it any more.
+    /// Where it waited for its next start, or for somebody to start it: it does not any more.
     pub(crate) fn waits_no_more(&self, at: Moment) {
         self.meters.is_awaited_no_more();
-        if Phase::from_u8(self.phase.load(Ordering::Acquire)) == Phase::Backoff {
+        let phase = Phase::from_u8(self.phase.load(Ordering::Acquire));
+        if matches!(phase, Phase::Backoff | Phase::Failed) {
             self.enter(Phase::Stopped, self.incarnation(), None, at);
         }
     }

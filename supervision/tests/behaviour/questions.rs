@@ -144,6 +144,23 @@ async fn a_question_kept_by_an_agent_that_then_dies_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_kept_in_a_timer_of_an_agent_that_then_fails_says_so() {
+    let desk = desk(|child| child).await;
+    let keep = |reply: Reply<u32>| {
+        Say::act(move |_, ctx| {
+            ctx.send_after(3600 * SECOND, Say::Echo(7, reply));
+            Box::pin(async { Ok(()) })
+        })
+    };
+    let mut question = Box::pin(desk.address.ask(keep));
+    not_yet(&mut question).await;
+    desk.address.send(Say::Fail).await.unwrap();
+    let answer = soon("the asker is told", question).await;
+    assert_eq!(answer, unanswered(NoAnswer::Crashed));
+    desk.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_whose_reply_is_dropped_says_so() {
     let desk = desk(|child| child).await;
     let error = soon("the asker is told", desk.address.ask(Say::Ignore))

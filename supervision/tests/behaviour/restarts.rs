@@ -322,6 +322,36 @@ async fn a_child_in_quarantine_stays_down_visible_until_it_is_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_whose_retry_fails_is_shown_in_quarantine_until_its_team_is_stopped() {
+    let log = Log::default();
+    let lives_once = |life| if life == 1 { Start::Well } else { Start::Fails };
+    let bad = scripted("bad", Script::new(&log).starts(lives_once)).on_limit(OnLimit::Quarantine);
+    let address = bad.address();
+    let tree = grow(
+        Supervisor::named("team")
+            .intensity(Intensity::new(0, SECOND))
+            .child(bad),
+    )
+    .await;
+    let team = tree.observer().supervisor("team").unwrap();
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/bad", |node| node.state == Phase::Failed).await;
+    let mut events = tree.observer().events();
+    let error = team.retry_child("bad").await.unwrap_err();
+    assert_eq!(error.to_string(), "child bad did not start: failed: no luck today");
+    assert_eq!(tree.observer().node("team/bad").unwrap().state, Phase::Failed);
+    let told = decisions(&mut events);
+    assert!(
+        matches!(&told[..], [.., Decision::Quarantined { child, .. }] if child.as_str() == "bad"),
+        "{told:?}"
+    );
+    let root = tree.observer().supervisor("root").unwrap();
+    root.terminate_child("team").await.unwrap();
+    assert_eq!(tree.observer().node("team/bad").unwrap().state, Phase::Stopped);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_that_fails_to_start_is_tried_again_and_each_try_counts() {
     let log = Log::default();
     let script = Script::new(&log).starts(|life| {

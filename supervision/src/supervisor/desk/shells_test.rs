@@ -6,7 +6,10 @@ use std::time::Duration;
 use ractor::ActorId;
 use tokio::time::sleep;
 
+use crate::child::Startable;
+use crate::clock::Moment;
 use crate::prelude::*;
+use crate::reason::KillCause;
 use crate::supervisor::SupervisorHandle;
 use crate::supervisor::reception::Reception;
 use crate::tree::{KILL, Node, Phase};
@@ -41,7 +44,7 @@ impl Agent for Echo {
             Say::Fail => return Err(Failure::new("told to fail")),
             Say::Panic => panic!("told to panic"),
             Say::FailKilled => {
-                let node = self.0.get().expect("it is given before the start");
+                let node = self.0.get().expect("it is given before anything is sent");
                 node.raise(KILL);
                 return Err(Failure::new("told to fail"));
             }
@@ -54,6 +57,7 @@ struct Scene {
     tree: Tree,
     team: SupervisorHandle,
     address: Address<Say>,
+    child: Arc<dyn Startable>,
 }
 
 async fn scene(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
@@ -63,20 +67,34 @@ async fn scene(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
     let team = Supervisor::named("team")
         .intensity(Intensity::new(9, SECOND))
         .child(child);
-    for spec in team.children.iter().flatten() {
-        assert!(own.set(Arc::clone(spec.child.node())).is_ok());
-    }
-    let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
-    let team = tree.observer().supervisor("team").unwrap();
-    Scene { tree, team, address }
+    let scene = Scene::of(team, address).await;
+    assert!(own.set(Arc::clone(scene.child.node())).is_ok());
+    scene
 }
 
 impl Scene {
-    /// The actors under the supervisor.
-    fn actors(&self) -> Vec<ActorId> {
+    /// A team of one.
+    async fn of(team: Supervisor, address: Address<Say>) -> Self {
+        let child = Arc::clone(&team.children.iter().flatten().next().unwrap().child);
+        let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
+        let team = tree.observer().supervisor("team").unwrap();
+        Self {
+            tree,
+            team,
+            address,
+            child,
+        }
+    }
+
+    fn reception(&self) -> Arc<Reception> {
         let shared = self.address.mailbox().shared.get().unwrap();
         let door = shared.find("team").unwrap().door;
-        let team = door.as_any().downcast::<Reception>().unwrap().cell().unwrap();
+        door.as_any().downcast::<Reception>().unwrap()
+    }
+
+    /// The actors under the supervisor.
+    fn actors(&self) -> Vec<ActorId> {
+        let team = self.reception().cell().unwrap();
         team.get_children().iter().map(ractor::ActorCell::get_id).collect()
     }
 
@@ -100,6 +118,30 @@ async fn an_agent_that_fails_goes_on_in_its_actor_and_one_that_is_killed_in_anot
     let others = scene.actors();
     assert!(others.len() == 1 && others != actors, "{others:?} after {actors:?}");
     assert!(scene.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_whose_actor_and_supervisor_are_killed_before_it_begins_is_known_to_have_ended() {
+    let scene = scene(|child| child).await;
+    let node = Arc::clone(scene.child.node());
+    let team = scene.reception().cell().unwrap();
+    let shell = team.get_children().remove(0);
+    node.begin(2, Moment::now());
+    assert!(Arc::clone(&scene.child).revive(&shell, 2));
+    team.kill();
+    shell.kill();
+    while node.incarnation() == 2 {
+        tokio::task::yield_now().await;
+    }
+    let changes = node.history().into_iter();
+    let of_second: Vec<_> = changes.filter(|change| change.incarnation == 2).collect();
+    let killed = Some(ExitReason::Killed(KillCause::Outside));
+    assert!(
+        of_second
+            .iter()
+            .any(|change| change.to == Phase::Stopped && change.reason == killed),
+        "{of_second:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,9 +197,7 @@ async fn a_next_life_that_does_not_start_is_one_more_failure_and_leaves_no_actor
     let team = Supervisor::named("team")
         .intensity(Intensity::new(3, SECOND))
         .child(child);
-    let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();
-    let team = tree.observer().supervisor("team").unwrap();
-    let scene = Scene { tree, team, address };
+    let scene = Scene::of(team, address).await;
     scene.address.send(Say::Fail).await.unwrap();
     sleep(SECOND).await;
     let node = scene.tree.observer().node("team/a").unwrap();

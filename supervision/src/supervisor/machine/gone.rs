@@ -100,7 +100,13 @@ impl Step<'_> {
         match starter.kind {
             StarterKind::Added => self.forget(key),
             StarterKind::Restarted => self.settle(key),
-            StarterKind::Retried => self.machine.children.set_condition(key, Condition::Quarantined),
+            StarterKind::Retried => {
+                self.machine.children.set_condition(key, Condition::Quarantined);
+                self.tell(Decision::Quarantined {
+                    child: child.clone(),
+                    reason: reason.clone(),
+                });
+            }
         }
         self.answer(starter.call, Err(AdminError::NotStarted { child, reason }));
     }

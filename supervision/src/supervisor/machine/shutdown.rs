@@ -242,13 +242,13 @@ impl Step<'_> {
                 true
             }
             Condition::Stopping(stopping) => stopping.is_abandoned(),
-            Condition::Awaiting | Condition::Fallen | Condition::Restarting { .. } => {
+            Condition::Awaiting | Condition::Fallen | Condition::Restarting { .. } | Condition::Quarantined => {
                 if is_ending {
                     self.settle(key);
                 }
                 true
             }
-            Condition::Down | Condition::Quarantined | Condition::Lost => true,
+            Condition::Down | Condition::Lost => true,
         }
     }
 
