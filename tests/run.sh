@@ -138,7 +138,7 @@ stage_simulation() {
 stage_shuttle() {
   grep -rqE '#!?\[cfg\(.*shuttle' supervision/src || skip "there are no shuttle tests"
   RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" \
-    some_tests cargo test --locked -p triarch-supervision --target-dir target/shuttle --lib schedules
+    some_tests cargo test --locked -p triarch-supervision -p triarch-bus --target-dir target/shuttle --lib schedules
 }
 
 # Advisories are looked up only where their database lies already: nothing is fetched here.
@@ -169,7 +169,7 @@ some_tests() {
   local output=target/some_tests.log
   mkdir -p target
   "$@" | tee "$output"
-  grep -q '^test result: ok\. [1-9]' "$output" || die "no test ran"
+  ! grep -q '^test result: ok\. 0 ' "$output" && grep -q '^test result: ok\. ' "$output" || die "no test ran"
 }
 
 install_packages() {

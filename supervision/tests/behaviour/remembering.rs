@@ -2,6 +2,7 @@
 
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, Decision, SupervisorHandle};
+use triarch_supervision::tree::Phase;
 
 use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, until};
@@ -84,6 +85,22 @@ async fn a_temporary_child_that_was_taken_away_does_not_come_back() {
     begin_again(&tree).await;
     assert_eq!(names(&handle).await, ["stays"]);
     tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_temporary_child_waits_through_a_stop_of_its_team() {
+    let log = Log::default();
+    let child = puppet("a", &log).restart(Restart::Temporary);
+    let address = child.address();
+    let tree = grow(team().child(child)).await;
+    let root = tree.observer().supervisor("root").unwrap();
+    root.terminate_child("team").await.unwrap();
+    assert_eq!(tree.observer().node("team/a").unwrap().state, Phase::Stopped);
+    address.try_send(Say::Note(7)).unwrap();
+    root.restart_child("team").await.unwrap();
+    until("its mailbox was kept", || log.has("a note 7")).await;
+    tree.stop().await;
+    assert!(address.try_send(Say::Note(8)).is_err());
 }
 
 #[tokio::test(start_paused = true)]

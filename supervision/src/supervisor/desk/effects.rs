@@ -75,7 +75,9 @@ impl Desk {
 
     pub(super) fn forget(&mut self, key: ChildKey) {
         // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
-        if let Some(ward) = self.wards.remove(&key) {
+        let ward = self.wards.remove(&key);
+        // One that ends with its supervisor is there again with that one's next life.
+        if let Some(ward) = ward.filter(|ward| !(ward.is_static && self.machine.is_ending())) {
             ward.child.leave_tree();
         }
     }
