@@ -224,11 +224,13 @@ pub(super) fn topic() -> TopicShown {
             {
                 "subscriber": "plant/guard", "pattern": "plant.*", "filter": "payload.celsius gt 30", "group": null,
                 "class": "at_least_once", "delivered": 3, "dropped": 0, "dead": 1, "waiting": 2, "bound": 1_024,
+                "bytes": 1_536, "bound_bytes": 67_108_864,
                 "behind": 5, "breaker": "open",
             },
             {
                 "subscriber": "plant/clerk-1", "pattern": "**", "filter": null, "group": "clerks", "class": "at_most_once",
-                "delivered": 42, "dropped": 0, "dead": 0, "waiting": 0, "bound": 1_024, "behind": null, "breaker": "closed",
+                "delivered": 42, "dropped": 0, "dead": 0, "waiting": 0, "bound": 1_024,
+                "bytes": 0, "bound_bytes": 67_108_864, "behind": null, "breaker": "closed",
             },
         ],
         "cursors": [

@@ -256,6 +256,24 @@ fn a_member_that_has_no_room_for_an_envelope_is_passed_over_while_another_has() 
 }
 
 #[test]
+fn a_subscription_is_shown_with_the_bytes_that_wait() {
+    let bus = bus();
+    let terms = Terms::of(Class::AtLeastOnce).bound_bytes(5_000);
+    let mut listener = bus.listen(all_of("a", "x").terms(terms)).unwrap();
+    let shown = || {
+        let one = bus.subscriptions().remove(0);
+        (one.bytes, one.bound_bytes)
+    };
+    assert_eq!(shown(), (0, 5_000));
+    let bytes = note("small").payload.len();
+    bus.publish("me", &topic("a"), note("small")).unwrap();
+    let delivery = listener.try_next().unwrap();
+    assert_eq!(shown(), (bytes, 5_000), "one in hand waits too");
+    delivery.acknowledge();
+    assert_eq!(shown(), (0, 5_000));
+}
+
+#[test]
 fn a_dead_letter_goes_to_nobody_whose_filter_refuses_it() {
     let bus = bus();
     let terms = Terms::of(Class::AtLeastOnce);

@@ -297,7 +297,10 @@ impl Hub {
         // Nobody ends while the table is held.
         let table = unpoisoned(self.table.read());
         let mut tally = *lock(&self.past);
-        table.subscriptions.values().for_each(|one| tally.add(one.figures().0));
+        table
+            .subscriptions
+            .values()
+            .for_each(|one| tally.add(one.figures().tally));
         tally
     }
 

@@ -47,7 +47,7 @@ impl Inbox {
         beside == 0 || beside.saturating_add(bytes) <= self.terms.bound_bytes
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.queued_bytes + self.held_bytes
     }
 

@@ -23,7 +23,7 @@ use crate::hub::Hub;
 use crate::listener::{Ear, Listener};
 use crate::matcher::Matcher;
 use crate::metrics::Refusal;
-use crate::subscription::{Bell, Echo, Profile, Reads, Subscription};
+use crate::subscription::{Bell, Echo, Figures, Profile, Reads, Subscription};
 use crate::table::Group;
 use crate::terms::{Class, Terms};
 use crate::topic::{Pattern, Topic};
@@ -111,6 +111,10 @@ pub struct SubscriptionView {
     pub class: Class,
     /// How many may wait.
     pub bound: usize,
+    /// How many bytes of payload wait.
+    pub bytes: usize,
+    /// How many may.
+    pub bound_bytes: usize,
     /// What became of everything for it; its lag is what waits.
     pub tally: Tally,
     /// How many are still to come from its log or to be settled, where it reads one.
@@ -340,7 +344,7 @@ impl Readers<'_> {
 
 fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
     let profile = &one.profile;
-    let (tally, breaker) = one.figures();
+    let Figures { tally, bytes, breaker } = one.figures();
     SubscriptionView {
         id: profile.id,
         subscriber: Arc::clone(&profile.subscriber),
@@ -349,6 +353,8 @@ fn view(one: &Subscription, hub: &Hub) -> SubscriptionView {
         group: profile.group.as_ref().map(|(name, _)| Arc::clone(name)),
         class: profile.terms.class,
         bound: profile.terms.bound,
+        bytes,
+        bound_bytes: profile.terms.bound_bytes,
         tally,
         behind: one.behind(hub),
         breaker,

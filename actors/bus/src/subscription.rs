@@ -108,6 +108,16 @@ enum Ring {
     Listed,
 }
 
+/// Where a subscription stands.
+#[derive(Default)]
+pub(crate) struct Figures {
+    /// What became of everything.
+    pub(crate) tally: Tally,
+    /// How many bytes of payload wait.
+    pub(crate) bytes: usize,
+    pub(crate) breaker: BreakerState,
+}
+
 /// What follows of an act on a desk, once its lock is free.
 #[must_use = "what was decided is counted and told by following it"]
 pub(crate) struct Echo {
@@ -406,12 +416,16 @@ impl Subscription {
         lock(&self.desk).feed.as_ref()?.behind(hub)
     }
 
-    /// Where it stands: what became of everything, and its breaker. An ended one is accounted for elsewhere.
-    pub(crate) fn figures(&self) -> (Tally, BreakerState) {
+    /// Where it stands. An ended one is accounted for elsewhere.
+    pub(crate) fn figures(&self) -> Figures {
         let desk = lock(&self.desk);
         if desk.is_closed {
-            return (Tally::default(), BreakerState::Closed);
+            return Figures::default();
         }
-        (desk.inbox.tally(), desk.inbox.breaker())
+        Figures {
+            tally: desk.inbox.tally(),
+            bytes: desk.inbox.bytes(),
+            breaker: desk.inbox.breaker(),
+        }
     }
 }

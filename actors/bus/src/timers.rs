@@ -10,6 +10,7 @@ use triarch_supervision::sync::{lock, unpoisoned};
 use crate::agenda::Clocks;
 use crate::breaker::BreakerState;
 use crate::hub::Hub;
+use crate::subscription::Figures;
 use crate::wall_clock::timestamp;
 
 /// How often the gauges are set, and subscriptions of agents that have left the tree are ended.
@@ -105,7 +106,7 @@ impl Timers {
                 hub.leave(one.profile.id, Some(era));
                 continue;
             }
-            let (tally, breaker) = one.figures();
+            let Figures { tally, breaker, .. } = one.figures();
             open += usize::from(breaker == BreakerState::Open);
             let waits = tally.waiting.max(one.behind(hub).unwrap_or_default());
             for ((count, lag), place) in figures.iter_mut().zip(0..) {

@@ -8,7 +8,7 @@ use triarch_teams::Span;
 
 use super::super::memory::tame;
 use super::super::screen::{Screen, Tint, harmless};
-use super::super::show::{Show, counted, facts};
+use super::super::show::{Show, bytes, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{
     AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, PlannedSeen, PublishedSeen, ReplayedSeen, SentTo,
@@ -171,9 +171,13 @@ impl Show for TopicShown {
             more.extend(one.filter.as_ref().map(|filter| format!("only {}", harmless(filter))));
             more.extend(one.behind.map(|behind| format!("{behind} still to come")));
             let more = more.iter().fold(String::new(), |text, one| text + ", " + one);
+            let with_bytes = match one.bytes {
+                0 => String::new(),
+                count => format!(" with {} of {}", bytes(count as u64), bytes(one.bound_bytes as u64)),
+            };
             let _infallible = writeln!(
                 text,
-                "{} hears {}{more}: {} delivered, {} wait of {}, {} dropped, {} dead",
+                "{} hears {}{more}: {} delivered, {} wait of {}{with_bytes}, {} dropped, {} dead",
                 screen.tint(Tint::Plain, &harmless(&one.subscriber)),
                 one.pattern.as_deref().unwrap_or_default(),
                 one.delivered,

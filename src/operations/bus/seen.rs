@@ -95,6 +95,11 @@ pub(crate) struct SubscriptionSeen {
     /// How many wait for it, of those that may.
     pub(crate) waiting: u64,
     pub(crate) bound: usize,
+    /// How many bytes of payload wait, of those that may.
+    #[serde(default)]
+    pub(crate) bytes: usize,
+    #[serde(default)]
+    pub(crate) bound_bytes: usize,
     /// How many are still to come from the log, where it reads one.
     pub(crate) behind: Option<u64>,
     /// `open` where it is left alone for a while, since it failed again and again.
@@ -144,6 +149,8 @@ impl From<&SubscriptionView> for SubscriptionSeen {
             dead: view.tally.dead,
             waiting: view.tally.waiting,
             bound: view.bound,
+            bytes: view.bytes,
+            bound_bytes: view.bound_bytes,
             behind: view.behind,
             breaker: written_as(&view.breaker),
         }
