@@ -100,10 +100,11 @@ impl StoreWriter {
         let mut outcome = Ok(());
         for space in unflushed {
             self.ready(space.name())?;
-            let flush = space.take_unflushed();
-            let keys: Vec<_> = flush.states.iter().map(|(key, _)| key.clone()).collect();
+            let mut flush = space.take_unflushed();
+            let taken = flush.taken.take();
             if let Err(error) = self.flush_one(&space, flush).await {
-                space.give_back_unflushed(keys.into_iter());
+                // Of a flush in parts that did not end nothing counts.
+                space.give_back_unflushed(taken, !matches!(error, Error::Unanswered { .. }));
                 outcome = outcome.and(Err(error));
             }
         }
