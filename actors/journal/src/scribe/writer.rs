@@ -150,7 +150,7 @@ impl Writer {
     }
 
     /// Queues a new segment, behind all that was handed over before this call: what that came to, as it is now, is what
-    /// [`Writer::snapshot`] may be given with the draft.
+    /// [`Writer::snapshot`] may be given with the draft. [`WriteError::Kept`] where there is such a snapshot already.
     pub fn rotate(&self) -> Result<Ack<Draft>, WriteError> {
         let (reply, ack) = oneshot::channel();
         self.push(Entry::Rotate(reply))?;

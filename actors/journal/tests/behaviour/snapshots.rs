@@ -42,6 +42,19 @@ async fn a_snapshot_stands_for_what_was_handed_over_before_its_rotation_and_noth
 }
 
 #[tokio::test]
+async fn a_rotation_says_that_there_is_a_snapshot_of_all_that_was_written() {
+    let house = House::new().await;
+    let (writer, _) = house.recover().await;
+    writer.write(b"one".to_vec()).await.unwrap();
+    let draft = writer.rotate().unwrap().await.unwrap();
+    writer.snapshot(draft, |to| to.write_all(b"one")).await.unwrap();
+    let again = writer.rotate().unwrap().await;
+    assert!(matches!(again, Err(WriteError::Kept)), "{again:?}");
+    writer.write(b"two".to_vec()).await.unwrap();
+    writer.rotate().unwrap().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_snapshot_whose_writer_fails_costs_nothing_but_itself() {
     let house = House::new().await;
     let (writer, _) = house.recover().await;
