@@ -223,10 +223,10 @@ impl StoreWriter {
         self.group.write(space, write, terms)
     }
 
-    /// Those that could make room wait for the disk themselves, or what waits leaves none in what goes to disk at once.
+    /// Those that may make room wait for the disk themselves, or what waits leaves none in what goes to disk at once.
     fn may_fit_later<T>(&self, space: &Arc<Space>, done: &Result<T, Error>) -> bool {
         match done {
-            Err(Error::Full { .. }) => self.group.concerns(space),
+            Err(Error::Full { .. }) => self.group.concerns(space) && space.with_rules(|rules| rules.eviction.is_some()),
             Err(Error::BatchTooLarge { .. }) => self.group.has_records(),
             _ => false,
         }
