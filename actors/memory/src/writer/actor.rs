@@ -196,10 +196,7 @@ impl StoreWriter {
         if !self.group.has_room(bytes, most) {
             let _told = self.commit().await;
         }
-        // What is read and not written keeps what it has.
-        if space.held_back().is_none() && space.is_beyond_quota() {
-            let _shrunk = self.shrink(&space).await;
-        }
+        let _shrunk = self.shrink(&space).await;
         if let Err(closed) = self.ready(space.name()) {
             return reply.send(Err(closed));
         }
@@ -328,18 +325,28 @@ impl StoreWriter {
     }
 
     /// Makes a namespace as it is described. One that was made with another durability, and holds something, stays as it is
-    /// and takes no writes: all others begin.
+    /// in that and takes no writes: all others begin.
     async fn describe(&mut self, name: &Namespace, rules: Rules) -> Result<(), Error> {
         match self.settings.store.space(name.as_str()) {
             Ok(space) if *space.rules() == rules => return Ok(()),
             Ok(space) if space.durability() != rules.durability => {
                 if space.extent().entries > 0 {
-                    space.hold_back(rules.durability);
-                    return Ok(());
+                    return self.hold_back(name, &space, rules).await;
                 }
                 self.forget(name).await?;
             }
             _ => {}
+        }
+        self.define(name, rules).await
+    }
+
+    /// All but its durability is as it is described: whoever is let in no more is so at once.
+    async fn hold_back(&mut self, name: &Namespace, space: &Space, rules: Rules) -> Result<(), Error> {
+        space.hold_back(rules.durability);
+        let durability = space.durability();
+        let rules = Rules { durability, ..rules };
+        if *space.rules() == rules {
+            return Ok(());
         }
         self.define(name, rules).await
     }
@@ -364,7 +371,8 @@ impl StoreWriter {
 
     /// Takes away what a lower quota has no room for, in portions that a record can hold.
     async fn shrink(&mut self, space: &Arc<Space>) -> Result<(), Error> {
-        while space.is_beyond_quota() {
+        // What is read and not written keeps what it has.
+        while space.held_back().is_none() && space.is_beyond_quota() {
             let now = self.now();
             if space.durability() == Durability::Journal {
                 let before = space.published();
