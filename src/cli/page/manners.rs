@@ -364,7 +364,14 @@ pub(super) const MANNERS: &[Manner] = &[
         "memory retain",
         "memory.retain",
         One("What retention takes"),
-        &[NOT_STORED, NO_NAMESPACE],
+        &[
+            NOT_STORED,
+            NO_NAMESPACE,
+            (
+                5,
+                "a namespace is described with another durability; of all others it is taken",
+            ),
+        ],
     ),
     asking(
         "memory compact",

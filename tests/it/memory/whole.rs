@@ -41,7 +41,7 @@ fn retention_is_tried_and_done_at_once_with_a_report() {
 }
 
 #[test]
-fn a_retention_that_ends_early_says_what_went_before() {
+fn a_retention_that_is_refused_in_one_namespace_takes_of_all_others_and_says_so() {
     let house = House::new();
     let described = |durability: &str| {
         let namespace = |name: &str, durability: &str| {
@@ -49,10 +49,11 @@ fn a_retention_that_ends_early_says_what_went_before() {
                 "[[memory.namespace]]\nname = \"{name}\"\ndurability = \"{durability}\"\nretention = {{ max_entries = 1 }}\n"
             )
         };
-        let (early, held) = (namespace("early", "memory"), namespace("held", durability));
+        let all =
+            [("early", "memory"), ("held", durability), ("late", "memory")].map(|(name, kept)| namespace(name, kept));
         house.write(
             "triarch.toml",
-            &format!("[memory]\nretain_every = \"1h\"\n{early}{held}"),
+            &format!("[memory]\nretain_every = \"1h\"\n{}", all.concat()),
         );
     };
     described("relaxed");
@@ -66,6 +67,7 @@ fn a_retention_that_ends_early_says_what_went_before() {
     let _runtime = house.up(&[]);
     for key in ["a", "b", "c"] {
         house.memory(&["put", "early", key, "1"]);
+        house.memory(&["put", "late", key, "1"]);
     }
     let (code, said) = house.in_vain(&["retain", "--dry-run"]);
     assert!(
@@ -74,10 +76,12 @@ fn a_retention_that_ends_early_says_what_went_before() {
     );
     let (code, said) = house.in_vain(&["retain"]);
     assert!(
-        code == Some(5) && said.contains("2 entries went, then: ") && said.contains("describe it as relaxed again"),
+        code == Some(5) && said.contains("4 entries went, but: ") && said.contains("describe it as relaxed again"),
         "{said}"
     );
-    assert_eq!(house.keys(&["list", "early"]), ["c"]);
+    for retained in ["early", "late"] {
+        assert_eq!(house.keys(&["list", retained]), ["c"]);
+    }
     assert_eq!(house.keys(&["list", "held"]), ["a", "b"]);
     let (_, said) = house.in_vain(&["retain"]);
     assert!(!said.contains("went"), "nothing went this time: {said}");
