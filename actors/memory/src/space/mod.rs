@@ -40,8 +40,8 @@ pub(crate) use numbers::Numbers;
 use order::Order;
 pub(crate) use pins::{Cut, cut_together};
 pub(crate) use quotas::Tally;
-pub(crate) use returning::Flush;
 pub(crate) use staged::Staged;
+pub(crate) use unflushed::Taken;
 use unflushed::Unflushed;
 use watch::{Scope, Watch, Watchers};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::returning::Flush;
 use super::*;
 use crate::access::{Access, Level};
 use crate::disk::Entries;

@@ -1,6 +1,5 @@
 //! Decides writes one after the other, takes them to disk in groups, and makes them seen.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use serde_json::{Value, json};
 use triarch_journal::{Ack, Draft, Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
+use super::flush::Flushing;
 use super::group::{Group, Terms, weight};
 use super::message::Wish;
 use crate::config::{Durability, Rules};
@@ -57,10 +57,7 @@ pub(crate) struct Settings {
 pub(crate) struct StoreWriter {
     pub(super) settings: Settings,
     pub(super) journal: Option<Writer>,
-    /// The number of the last flush.
-    pub(super) flushes: u64,
-    /// Until when namespaces are not flushed of which a part found no room.
-    pub(super) unfit: HashMap<Namespace, Moment>,
+    pub(super) flushing: Flushing,
     /// When it was last tried to open the journal again, and how long after that it is tried once more.
     tried: (Moment, Duration),
     pub(super) group: Group,
@@ -82,8 +79,7 @@ impl Agent for StoreWriter {
         let mut writer = Self {
             settings,
             journal: None,
-            flushes: 0,
-            unfit: HashMap::new(),
+            flushing: Flushing::default(),
             tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
             gathering: Gathering::default(),
@@ -121,11 +117,9 @@ impl Agent for StoreWriter {
             Wish::Reopen => self.reopen().await,
             Wish::Gather => {}
             // What is not flushed is tried again at the next beat.
-            Wish::Flush => drop(self.flush(false).await),
-            Wish::FlushNow(reply) => {
-                let flushed = self.flush(true).await;
-                reply.send(flushed);
-            }
+            Wish::Flush => self.flush(None, ctx).await,
+            Wish::FlushNow(reply) => self.flush(Some(reply), ctx).await,
+            Wish::FlushMore => self.flush_more(ctx).await,
             Wish::Rotate(reply) => {
                 let rotated = self.rotate().await;
                 reply.send(self.settings.journal.is_some().then_some(rotated));
@@ -154,7 +148,7 @@ impl Agent for StoreWriter {
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         let _told = self.commit().await;
-        let _flushed = self.flush(true).await;
+        self.flush_all().await;
         self.rise(true).await;
         self.anchor(true).await;
     }
