@@ -126,27 +126,26 @@ async fn a_snapshot_that_met_a_full_disk_makes_room_on_it_whatever_became_of_its
         writer.write(vec![7; 1 << 20]).await.unwrap();
         let old = house.disk.names();
         let draft = writer.rotate().unwrap().await.unwrap();
-        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (release, held) = tokio::sync::oneshot::channel::<()>();
         let fill = move |to: &mut dyn std::io::Write| {
-            let _released = held.recv();
+            let _released = held.blocking_recv();
             to.write_all(b"all of it")
         };
-        let snapshot = tokio::spawn({
-            let writer = writer.clone();
-            async move { writer.snapshot(draft, fill).await }
-        });
-        tokio::task::yield_now().await;
+        let its = writer.clone();
+        let mut snapshot = Some(Box::pin(its.snapshot(draft, fill)));
+        let begun = tokio::time::timeout(Duration::from_millis(10), snapshot.as_mut().unwrap()).await;
+        assert!(begun.is_err(), "it is held");
         house.disk.space(Some(house.disk.used() + 200));
         let refused = writer.write(vec![7; 1000]).await.unwrap_err();
         assert!(matches!(refused, WriteError::Full(_)), "{fate:?}: {refused}");
         match fate {
             Fate::Waits => {}
             Fate::HasNoRight => writer = house.recover().await.0,
-            Fate::IsGone => snapshot.abort(),
+            Fate::IsGone => snapshot = None,
         }
         drop(release);
-        if fate != Fate::IsGone {
-            snapshot.await.unwrap().unwrap();
+        if let Some(snapshot) = snapshot {
+            snapshot.await.unwrap();
         }
         if fate == Fate::Waits {
             assert!(!house.disk.names().contains(&old[0]), "{fate:?}: nobody has to write");

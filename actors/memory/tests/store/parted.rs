@@ -159,9 +159,9 @@ async fn story(seed: u64) {
 async fn what_was_flushed_in_parts_is_there_whole_as_of_one_instant_whoever_came_between() {
     let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("TRIARCH_SEED") {
-        return story(seed).await;
+        return Box::pin(story(seed)).await;
     }
     for seed in 0..number("TRIARCH_CUTS").unwrap_or(20) {
-        story(seed).await;
+        Box::pin(story(seed)).await;
     }
 }

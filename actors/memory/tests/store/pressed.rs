@@ -270,20 +270,24 @@ async fn a_durable_write_waits_for_one_part_of_a_flush_and_not_for_all_of_it() {
     }
     let before = disk.syncs();
     let held = disk.hold(Call::Sync);
-    let client = house.client.clone();
-    let flush = tokio::spawn(async move { client.flush().await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let durable = house.drawer("journal");
-    let put = tokio::spawn(async move { durable.put(plain("a", "x")).await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (mut flush, mut put) = (Box::pin(house.client.flush()), Box::pin(durable.put(plain("a", "x"))));
+    let all_wait = async {
+        let _never = tokio::join!(&mut flush, &mut put);
+    };
+    let waited = tokio::time::timeout(Duration::from_millis(50), all_wait).await;
+    assert!(waited.is_err(), "the disk is held");
     drop(held);
-    put.await.unwrap().unwrap();
+    tokio::select! {
+        written = &mut put => drop(written.unwrap()),
+        flushed = &mut flush => assert!(flushed.is_err(), "it was all flushed before the write"),
+    }
     let syncs = disk.syncs() - before;
-    assert!(syncs < PARTS / 2 && !flush.is_finished(), "{syncs} syncs");
+    assert!(syncs < PARTS / 2, "{syncs} syncs");
     // What is written meanwhile is in a flush of its own, for which whoever asks then waits.
     relaxed.put(plain("k0", "new")).await.unwrap();
     house.client.flush().await.unwrap();
-    flush.await.unwrap().unwrap();
+    flush.await.unwrap();
     disk.cut_power();
     house.stop().await;
     let house = House::on(&disk).await;
