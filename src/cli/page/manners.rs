@@ -380,6 +380,12 @@ pub(super) const MANNERS: &[Manner] = &[
         &[(1, "the snapshot was not taken; the journal has everything")],
     ),
     asking(
+        "memory forget",
+        "memory.forget",
+        One("A forgotten namespace"),
+        &[NOT_STORED, NO_NAMESPACE, (5, "the description has that namespace")],
+    ),
+    asking(
         "task submit",
         "task.submit",
         List("A task that was submitted"),

@@ -41,6 +41,38 @@ fn retention_is_tried_and_done_at_once_with_a_report() {
 }
 
 #[test]
+fn a_namespace_that_the_description_names_no_more_is_told_at_the_start_and_can_be_forgotten() {
+    let house = House::new();
+    let described = |name: &str| house.write("triarch.toml", &format!("[[memory.namespace]]\nname = \"{name}\"\n"));
+    described("notes");
+    let mut runtime = house.up(&[]);
+    house.memory(&["put", "notes", "a", "1"]);
+    for name in ["notes", "shared"] {
+        let (code, said) = house.in_vain(&["forget", name]);
+        assert!(code == Some(5) && said.contains("the description has"), "{said}");
+    }
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    described("plans");
+    let mut runtime = house.up(&[]);
+    runtime.line_with(
+        "the namespace notes is in no `memory.namespace`, and what it has, 1 in ",
+        PATIENCE,
+    );
+    assert_eq!(house.value("notes", "a"), json!(1));
+    let forgotten = house.memory(&["forget", "notes"]);
+    assert_eq!(
+        (&forgotten["namespace"], &forgotten["entries"]),
+        (&json!("notes"), &json!(1))
+    );
+    assert_eq!(house.in_vain(&["forget", "notes"]).0, Some(4));
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    assert_eq!(house.in_vain(&["list", "notes"]).0, Some(4));
+}
+
+#[test]
 fn a_retention_that_is_refused_in_one_namespace_takes_of_all_others_and_says_so() {
     let house = House::new();
     let described = |durability: &str| {
