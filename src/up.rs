@@ -18,6 +18,7 @@ use crate::deviations::paths;
 use crate::fleet::{self, Fleet, Ground};
 use crate::notify::Notify;
 use crate::operations::Code;
+use crate::operations::memory::left_namespaces;
 use crate::reload::reload;
 use crate::rooms;
 
@@ -109,6 +110,9 @@ fn warn(ground: &Arc<Ground>) {
     for log in ground.fleet().iter().flat_map(left_logs) {
         ground.complain(&log);
     }
+    for left in ground.fleet().iter().flat_map(|fleet| left_parts(ground, fleet)) {
+        ground.complain(&left);
+    }
     let key = ground.running().settings.memory.open_key(&ground.source.folder());
     if let Some(key) = key {
         ground.complain(&format!(
@@ -130,6 +134,20 @@ fn left_logs(fleet: &Fleet) -> Vec<String> {
         )
     });
     left.collect()
+}
+
+/// Parts of the store that the description does not name; of another fleet's store nobody is to forget any.
+fn left_parts(ground: &Ground, fleet: &Fleet) -> Vec<String> {
+    let memory = fleet.memory().ok().filter(|_| !ground.is_demo());
+    let left = memory.map(|memory| left_namespaces(memory, &ground.running()));
+    let told = left.into_iter().flatten().map(|left| {
+        let (name, entries, bytes) = (&left.namespace, left.entries, left.size_bytes);
+        format!(
+            "the namespace {name} is in no `memory.namespace`, and what it has, {entries} in {bytes} bytes, stays until that is \
+             forgotten; name it, or `triarch memory forget {name}`"
+        )
+    });
+    told.collect()
 }
 
 async fn live(

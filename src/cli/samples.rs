@@ -7,8 +7,8 @@ use super::demo::Recovery;
 use super::describe::{Begun, FaultSeen};
 use super::doctor::Findings;
 use crate::operations::memory::{
-    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, NamespaceSeen, NumberSeen, RetainedSeen, StoreSeen,
-    TakenUp, WrittenSeen,
+    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, NamespaceLeft, NamespaceSeen, NumberSeen, RetainedSeen,
+    StoreSeen, TakenUp, WrittenSeen,
 };
 use crate::operations::{
     AgentSeen, AnswerSeen, CancelledSeen, DeadSeen, DroppedSeen, ForgottenSeen, LetterSeen, NodeSeen, PlannedSeen,
@@ -353,6 +353,10 @@ pub(super) fn taken_up() -> TakenUp {
         "is_dry": true, "defined": ["plans"], "namespaces": { "plans": { "written": 240_000 }, "shared": { "skipped": 7 } },
         "refused": { "count": 1, "first": [{ "number": 3, "fault": "it names no namespace" }] },
     }))
+}
+
+pub(super) fn left_behind() -> NamespaceLeft {
+    read(json!({ "namespace": "notes", "entries": 3, "size_bytes": 1_536 }))
 }
 
 pub(super) fn backup() -> BackupSeen {

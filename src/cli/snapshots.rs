@@ -78,6 +78,7 @@ fn answers() -> Vec<(&'static str, Box<dyn Show>)> {
         ("memory stats", Box::new(samples::store())),
         ("memory import", Box::new(samples::taken_up())),
         ("memory backup", Box::new(samples::backup())),
+        ("memory forget", Box::new(samples::left_behind())),
         ("task submit", Box::new(samples::submitted())),
         ("task list", Box::new(samples::tasks())),
         ("task show", Box::new(samples::tasks().remove(0))),

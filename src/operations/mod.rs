@@ -48,9 +48,9 @@ pub(crate) use health::HealthSeen;
 pub(crate) use letters::{AgentDead, LetterSeen};
 pub(crate) use logs::LogsRead;
 use memory::{
-    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
-    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryPut, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats,
-    MemoryWatch,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryForget, MemoryGet,
+    MemoryImport, MemoryIncrement, MemoryList, MemoryNamespaces, MemoryPut, MemoryRestore, MemoryRetain, MemorySearch,
+    MemoryStats, MemoryWatch,
 };
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
@@ -198,6 +198,7 @@ operations![
     MemoryRestore,
     MemoryRetain,
     MemoryCompact,
+    MemoryForget,
     TaskSubmit,
     TaskList,
     TaskShow,

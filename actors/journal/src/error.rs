@@ -221,6 +221,9 @@ pub enum WriteError {
     /// owner that had decided on it already is ahead of its journal: ask [`Config::fits`](crate::Config::fits) first.
     #[error("it is not written")]
     Refused(#[from] AppendError),
+    /// There is a snapshot of all that was written already: a further one would stand for nothing more.
+    #[error("there is a snapshot of all that was written already; write something first")]
+    Kept,
     /// So much is queued that it would have to wait; it is not written.
     #[error("it is not written: too much waits for the disk; write later, or less")]
     Busy,

@@ -184,6 +184,7 @@ impl Journal {
     /// One write and one sync: returns once all that was appended is on disk, with the number of the last.
     pub fn commit(&mut self) -> Result<Seq, CommitError> {
         self.opened()?;
+        self.take_up_named();
         if self.buffer.is_empty() {
             return Ok(self.settled());
         }
@@ -229,6 +230,8 @@ impl Journal {
         }
         self.last = self.settled;
         self.clear();
+        // One that came meanwhile makes room for the next.
+        self.take_up_named();
         CommitError::Full {
             path: self.segment_path(),
             source,
@@ -253,6 +256,7 @@ impl Journal {
     /// To be called when nothing more is to be written for now; the mark itself is not synced, and costs no wait.
     pub fn rest(&mut self) -> Result<(), CommitError> {
         self.opened()?;
+        self.take_up_named();
         if self.segment.is_marked || self.settled < self.segment.first || !self.buffer.is_empty() {
             return Ok(());
         }
@@ -327,10 +331,25 @@ impl Journal {
         Ok(())
     }
 
-    /// Takes up a snapshot that is on disk, and removes what it stands for.
+    /// Takes up a snapshot that is on disk, and removes what it stands for, where that was not done already.
     pub fn install(&mut self, written: &Written) -> Result<(), SnapshotError> {
-        self.follows(written.seq)?;
-        let newest = written.seq.0;
+        self.take_up(written.seq)
+    }
+
+    /// A snapshot that nobody had taken up, whatever became of whoever wrote it: what it stands for would fill the disk.
+    fn take_up_named(&mut self) {
+        if let Some(seq) = self.names.snapshot() {
+            // An older one than there is stays until the next opening.
+            let _outdated = self.take_up(Seq(seq));
+        }
+    }
+
+    fn take_up(&mut self, seq: Seq) -> Result<(), SnapshotError> {
+        let newest = seq.0;
+        if self.shelf.snapshots.last() == Some(&newest) {
+            return Ok(());
+        }
+        self.follows(seq)?;
         let mut needless: Vec<_> = self
             .shelf
             .snapshots

@@ -21,6 +21,8 @@ pub(crate) struct Names {
     disk: Arc<dyn Disk>,
     turn: Mutex<()>,
     is_over: AtomicBool,
+    /// The newest snapshot that got its name.
+    snapshot: Mutex<Option<u64>>,
 }
 
 /// Why a file has not got its name.
@@ -40,6 +42,7 @@ impl Names {
             disk,
             turn: Mutex::new(()),
             is_over: AtomicBool::new(false),
+            snapshot: Mutex::new(None),
         }
     }
 
@@ -58,6 +61,19 @@ impl Names {
             self.is_over.store(true, Ordering::SeqCst);
             NotNamed::Syncing(source)
         })
+    }
+
+    /// The same for the snapshot of that record, which whoever writes the journal finds by [`Names::snapshot`].
+    pub(crate) fn give_snapshot(&self, from: &str, seq: u64) -> Result<(), NotNamed> {
+        self.give(from, &Kind::Snapshot.name(seq))?;
+        let mut newest = lock(&self.snapshot);
+        *newest = (*newest).max(Some(seq));
+        Ok(())
+    }
+
+    /// What the newest snapshot that got its name here stands for.
+    pub(crate) fn snapshot(&self) -> Option<u64> {
+        *lock(&self.snapshot)
     }
 
     /// Whether no name is given any more.

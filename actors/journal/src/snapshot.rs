@@ -34,7 +34,7 @@ pub struct Draft {
     pub(crate) seq: Seq,
 }
 
-/// A snapshot that is on disk under its name, and not yet taken up.
+/// A snapshot that is on disk under its name. The journal takes it up with its next commit, if nobody has it taken up before.
 #[derive(Debug)]
 pub struct Written {
     pub(crate) seq: Seq,
@@ -58,7 +58,7 @@ impl Draft {
             // The next opening removes what stays.
             let _removed = self.disk.remove(&draft);
         })?;
-        let named = self.names.give(&draft, &name);
+        let named = self.names.give_snapshot(&draft, self.seq.number());
         named.map_err(|not| self.not_named(not, &draft, &name))?;
         Ok(Written { seq: self.seq, bytes })
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use triarch_journal::WriteError;
 use triarch_supervision::prelude::*;
 
 use crate::clocks;
@@ -164,7 +165,14 @@ impl Snapshots {
         };
         let (draft, journal) = rotated?;
         let (before, at) = (self.settings.unkept.bytes(), self.settings.store.clock().now());
-        let draft = draft.await?;
+        let draft = match draft.await {
+            // All that was written is in a snapshot.
+            Err(WriteError::Kept) => {
+                self.settings.unkept.kept(before, at);
+                return Ok(());
+            }
+            draft => draft?,
+        };
         let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
         let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
         journal.snapshot(draft, filling).await?;

@@ -17,9 +17,9 @@ use super::screen::Screen;
 use super::{answer, reach};
 use crate::complaint::complain;
 use crate::operations::memory::{
-    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryGet, MemoryImport,
-    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats, MemoryWatch,
-    SHOWN_MAX, TakenUp, namespace,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryForget, MemoryGet,
+    MemoryImport, MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch,
+    MemoryStats, MemoryWatch, SHOWN_MAX, TakenUp, namespace,
 };
 use crate::operations::{Code, Trouble};
 use put::Put;
@@ -62,6 +62,8 @@ pub(super) enum MemoryVerb {
     Retain(MemoryRetain),
     /// Takes a snapshot, so that the next start has less to read.
     Compact(MemoryCompact),
+    /// Forgets a part of the store that the description names no more, with all that is in it.
+    Forget(MemoryForget),
 }
 
 /// What is written, and where to.
@@ -100,6 +102,7 @@ pub(super) fn perform(described: &Described, verb: &MemoryVerb, as_json: bool) -
         }
         MemoryVerb::Retain(asked) => answer(described, asked, as_json),
         MemoryVerb::Compact(asked) => answer(described, asked, as_json),
+        MemoryVerb::Forget(asked) => answer(described, asked, as_json),
     }
 }
 

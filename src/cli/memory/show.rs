@@ -9,8 +9,8 @@ use super::super::screen::{Screen, Tint, harmless};
 use super::super::show::{Show, ago, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::memory::{
-    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, Gone, GroupSeen, NamespaceSeen, NumberSeen, RetainedSeen,
-    StoreSeen, TakenUp, WrittenSeen,
+    BackupSeen, CountSeen, EntrySeen, ExistsSeen, FoundSeen, Gone, GroupSeen, NamespaceLeft, NamespaceSeen, NumberSeen,
+    RetainedSeen, StoreSeen, TakenUp, WrittenSeen,
 };
 
 /// So much of a value stands in a line.
@@ -120,6 +120,17 @@ impl Show for ExistsSeen {
 impl Show for CountSeen {
     fn show(&self, _screen: &Screen) -> String {
         format!("{}\n", self.entries)
+    }
+}
+
+impl Show for NamespaceLeft {
+    fn show(&self, _screen: &Screen) -> String {
+        let held = entries(self.entries);
+        format!(
+            "the namespace {} is forgotten, with {held} in {}\n",
+            self.namespace,
+            bytes(self.size_bytes)
+        )
     }
 }
 

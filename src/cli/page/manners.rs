@@ -364,13 +364,26 @@ pub(super) const MANNERS: &[Manner] = &[
         "memory retain",
         "memory.retain",
         One("What retention takes"),
-        &[NOT_STORED, NO_NAMESPACE],
+        &[
+            NOT_STORED,
+            NO_NAMESPACE,
+            (
+                5,
+                "a namespace is described with another durability; of all others it is taken",
+            ),
+        ],
     ),
     asking(
         "memory compact",
         "memory.compact",
         One("The store"),
         &[(1, "the snapshot was not taken; the journal has everything")],
+    ),
+    asking(
+        "memory forget",
+        "memory.forget",
+        One("A forgotten namespace"),
+        &[NOT_STORED, NO_NAMESPACE, (5, "the description has that namespace")],
     ),
     asking(
         "task submit",

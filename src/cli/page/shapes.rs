@@ -157,6 +157,9 @@ pub(super) const SHAPES: &[Shape] = &[
         "Of each namespace, by the first rule that an entry fits; `keys` are the first of them. Where `is_dry`, nothing went.",
         || json(&samples::retained()),
     ),
+    ("A forgotten namespace", "What was in it.", || {
+        json(&samples::left_behind())
+    }),
     ("A backup", "The file, which was read again.", || {
         json(&samples::backup())
     }),

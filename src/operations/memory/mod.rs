@@ -1,6 +1,7 @@
 //! What can be asked for of the store, in the name of the runtime.
 
 mod entries;
+mod forget;
 mod kept;
 mod retain;
 mod search;
@@ -20,6 +21,7 @@ pub(crate) use entries::{
     Kept, MemoryCount, MemoryDelete, MemoryExists, MemoryGet, MemoryIncrement, MemoryList, MemoryPut, count, delete,
     exists, get, increment, list, put,
 };
+pub(crate) use forget::{MemoryForget, NamespaceLeft, left_namespaces};
 pub(crate) use retain::{Gone, MemoryRetain, RetainedSeen};
 pub(crate) use search::{MemorySearch, SHOWN_MAX, Sought, search};
 pub(crate) use seen::{

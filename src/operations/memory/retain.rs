@@ -47,13 +47,13 @@ pub(crate) struct Gone {
 }
 
 impl RetainedSeen {
-    /// What went wrong after that.
+    /// What went wrong beside that.
     fn so_far(&self, trouble: Trouble) -> Trouble {
         let gone: u64 = self.namespaces.values().map(|gone| gone.entries).sum();
         if gone == 0 || self.is_dry {
             return trouble;
         }
-        let message = format!("{gone} entries went, then: {}", trouble.message);
+        let message = format!("{gone} entries went, but: {}", trouble.message);
         Trouble { message, ..trouble }
     }
 }
@@ -90,15 +90,22 @@ impl Operation for MemoryRetain {
             is_dry: self.dry_run,
             ..RetainedSeen::default()
         };
+        let mut trouble = None;
         for shown in client.namespaces() {
             let (name, rules) = (shown.namespace, shown.rules.retention);
             let is_asked = self.namespaces.contains(&name) || self.namespaces.is_empty() && !rules.is_nothing();
             if is_asked {
                 let retained = client.retain(&name, &rules, self.dry_run).await;
-                let retained = retained.map_err(|error| seen.so_far(meant(client, error)))?;
-                seen.namespaces.insert(name, retained.into());
+                match retained {
+                    Ok(retained) => drop(seen.namespaces.insert(name, retained.into())),
+                    // What is wrong with one hinders no other.
+                    Err(error) => trouble = trouble.or(Some(meant(client, error))),
+                }
             }
         }
-        Ok(seen)
+        match trouble {
+            None => Ok(seen),
+            Some(trouble) => Err(seen.so_far(trouble)),
+        }
     }
 }

@@ -41,7 +41,39 @@ fn retention_is_tried_and_done_at_once_with_a_report() {
 }
 
 #[test]
-fn a_retention_that_ends_early_says_what_went_before() {
+fn a_namespace_that_the_description_names_no_more_is_told_at_the_start_and_can_be_forgotten() {
+    let house = House::new();
+    let described = |name: &str| house.write("triarch.toml", &format!("[[memory.namespace]]\nname = \"{name}\"\n"));
+    described("notes");
+    let mut runtime = house.up(&[]);
+    house.memory(&["put", "notes", "a", "1"]);
+    for name in ["notes", "shared"] {
+        let (code, said) = house.in_vain(&["forget", name]);
+        assert!(code == Some(5) && said.contains("the description has"), "{said}");
+    }
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    described("plans");
+    let mut runtime = house.up(&[]);
+    runtime.line_with(
+        "the namespace notes is in no `memory.namespace`, and what it has, 1 in ",
+        PATIENCE,
+    );
+    assert_eq!(house.value("notes", "a"), json!(1));
+    let forgotten = house.memory(&["forget", "notes"]);
+    assert_eq!(
+        (&forgotten["namespace"], &forgotten["entries"]),
+        (&json!("notes"), &json!(1))
+    );
+    assert_eq!(house.in_vain(&["forget", "notes"]).0, Some(4));
+    house.json(&["down"]);
+    runtime.end(PATIENCE);
+    let _next = house.up(&[]);
+    assert_eq!(house.in_vain(&["list", "notes"]).0, Some(4));
+}
+
+#[test]
+fn a_retention_that_is_refused_in_one_namespace_takes_of_all_others_and_says_so() {
     let house = House::new();
     let described = |durability: &str| {
         let namespace = |name: &str, durability: &str| {
@@ -49,10 +81,11 @@ fn a_retention_that_ends_early_says_what_went_before() {
                 "[[memory.namespace]]\nname = \"{name}\"\ndurability = \"{durability}\"\nretention = {{ max_entries = 1 }}\n"
             )
         };
-        let (early, held) = (namespace("early", "memory"), namespace("held", durability));
+        let all =
+            [("early", "memory"), ("held", durability), ("late", "memory")].map(|(name, kept)| namespace(name, kept));
         house.write(
             "triarch.toml",
-            &format!("[memory]\nretain_every = \"1h\"\n{early}{held}"),
+            &format!("[memory]\nretain_every = \"1h\"\n{}", all.concat()),
         );
     };
     described("relaxed");
@@ -66,6 +99,7 @@ fn a_retention_that_ends_early_says_what_went_before() {
     let _runtime = house.up(&[]);
     for key in ["a", "b", "c"] {
         house.memory(&["put", "early", key, "1"]);
+        house.memory(&["put", "late", key, "1"]);
     }
     let (code, said) = house.in_vain(&["retain", "--dry-run"]);
     assert!(
@@ -74,10 +108,12 @@ fn a_retention_that_ends_early_says_what_went_before() {
     );
     let (code, said) = house.in_vain(&["retain"]);
     assert!(
-        code == Some(5) && said.contains("2 entries went, then: ") && said.contains("describe it as relaxed again"),
+        code == Some(5) && said.contains("4 entries went, but: ") && said.contains("describe it as relaxed again"),
         "{said}"
     );
-    assert_eq!(house.keys(&["list", "early"]), ["c"]);
+    for retained in ["early", "late"] {
+        assert_eq!(house.keys(&["list", retained]), ["c"]);
+    }
     assert_eq!(house.keys(&["list", "held"]), ["a", "b"]);
     let (_, said) = house.in_vain(&["retain"]);
     assert!(!said.contains("went"), "nothing went this time: {said}");

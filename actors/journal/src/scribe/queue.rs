@@ -38,7 +38,8 @@ impl Entry {
         match self {
             Self::Write { then, .. } => then.settle(Err(why)),
             Self::Rotate(reply) => drop(reply.send(Err(why))),
-            Self::Install(_, reply) => drop(reply.send(Err(why.into()))),
+            // It has its name, by which the journal takes it up with its next commit, or when it is opened again.
+            Self::Install(_, reply) => drop(reply.send(Ok(()))),
         }
     }
 }
@@ -144,7 +145,7 @@ impl Queue {
     /// Puts an entry behind all others; says whether it is the first. An entry without the right to write comes back.
     pub(crate) fn push(&self, pass: Pass, entry: Entry) -> Result<bool, (WriteError, Entry)> {
         let mut inner = self.lock();
-        if let Err(why) = inner.admits(pass) {
+        if let Err(why) = inner.admits(pass, &entry) {
             drop(inner);
             return Err((why, entry));
         }
@@ -211,12 +212,15 @@ impl Queue {
 }
 
 impl Inner {
-    fn admits(&self, pass: Pass) -> Result<(), WriteError> {
+    fn admits(&self, pass: Pass, entry: &Entry) -> Result<(), WriteError> {
         if !self.is_open || pass.life != self.pass.life {
             return Err(WriteError::Stale);
         }
         match &self.full {
-            Some(why) if pass.turn != self.pass.turn => Err(WriteError::Full(Arc::clone(why))),
+            // A snapshot that is taken up writes no record, and makes room.
+            Some(why) if pass.turn != self.pass.turn && !matches!(entry, Entry::Install(..)) => {
+                Err(WriteError::Full(Arc::clone(why)))
+            }
             _ => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use triarch_supervision::clock::Moment;
 use super::lingering::Lingering;
 use super::queue::{Entry, Queue, Then, refuse_all};
 use super::writer::Batch;
-use crate::error::{CommitError, WriteError};
+use crate::error::{CommitError, SnapshotError, WriteError};
 use crate::journal::{Journal, Seq};
 use crate::metrics::Metrics;
 use crate::snapshot::Draft;
@@ -233,7 +233,10 @@ impl Round<'_> {
             _ => WriteError::Failed(Arc::new(failed)),
         });
         let seq = rotated?;
-        self.journal.draft(seq).map_err(|_outdated| WriteError::Stale)
+        self.journal.draft(seq).map_err(|why| match why {
+            SnapshotError::Outdated { .. } => WriteError::Kept,
+            _ => WriteError::Stale,
+        })
     }
 }
 

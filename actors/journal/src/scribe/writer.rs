@@ -150,14 +150,15 @@ impl Writer {
     }
 
     /// Queues a new segment, behind all that was handed over before this call: what that came to, as it is now, is what
-    /// [`Writer::snapshot`] may be given with the draft.
+    /// [`Writer::snapshot`] may be given with the draft. [`WriteError::Kept`] where there is such a snapshot already.
     pub fn rotate(&self) -> Result<Ack<Draft>, WriteError> {
         let (reply, ack) = oneshot::channel();
         self.push(Entry::Rotate(reply))?;
         Ok(Ack(ack))
     }
 
-    /// Writes a snapshot beside the journal, which goes on meanwhile, and removes what it stands for. `fill` may block.
+    /// Writes a snapshot beside the journal, which goes on meanwhile, and removes what it stands for: at once, or where the
+    /// journal was recovered or has failed meanwhile, with its next commit or opening. `fill` may block.
     pub async fn snapshot(
         &self,
         draft: Draft,
@@ -168,7 +169,10 @@ impl Writer {
         let written = written.map_err(|gone| SnapshotError::Crashed { why: gone.to_string() })?;
         let written = written.inspect_err(|_| self.ring())?;
         let (reply, ack) = oneshot::channel();
-        self.push(Entry::Install(written, reply))?;
+        // Where whoever wrote it has no right any more, it has its name all the same, and is found by that.
+        let Ok(()) = self.push(Entry::Install(written, reply)) else {
+            return Ok(());
+        };
         ack.await.unwrap_or(Err(WriteError::Crashed.into()))
     }
 

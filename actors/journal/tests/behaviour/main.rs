@@ -8,6 +8,7 @@ mod kills;
 mod openers;
 mod refusals;
 mod scribe;
+mod snapshots;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use triarch_journal::metrics::{self, JOURNALS};
 use triarch_journal::testing::{Call, Fault, SimDisk};
-use triarch_journal::{Config, JournalAddress, Recovered, Seq, SnapshotError, WriteError, Writer, scribe};
+use triarch_journal::{Config, JournalAddress, Recovered, Seq, WriteError, Writer, scribe};
 use triarch_supervision::metrics::Instruments;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
@@ -16,11 +16,11 @@ use crate::{SMALL, open, read, texts, write};
 /// Nothing takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct House {
-    disk: SimDisk,
-    tree: Tree,
+pub(crate) struct House {
+    pub(crate) disk: SimDisk,
+    pub(crate) tree: Tree,
     address: JournalAddress,
-    instruments: Instruments,
+    pub(crate) instruments: Instruments,
 }
 
 impl House {
@@ -41,15 +41,15 @@ impl House {
         }
     }
 
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Config::default()).await
     }
 
-    async fn recover(&self) -> (Writer, Recovered) {
+    pub(crate) async fn recover(&self) -> (Writer, Recovered) {
         self.address.recover().await.unwrap()
     }
 
-    fn lives(&self) -> u64 {
+    pub(crate) fn lives(&self) -> u64 {
         self.tree.observer().node("work/scribe").unwrap().incarnation
     }
 }
@@ -261,87 +261,6 @@ async fn who_recovers_takes_the_right_to_write_from_who_had_it() {
     second.write(b"second".to_vec()).await.unwrap();
     let (_, recovered) = house.recover().await;
     assert_eq!(texts(recovered), ["first", "second"]);
-}
-
-#[tokio::test]
-async fn a_snapshot_stands_for_what_was_handed_over_before_its_rotation_and_nothing_else() {
-    let house = House::new().await;
-    let (writer, _) = house.recover().await;
-    let mut acks = vec![writer.try_hand_over(b"one".to_vec()).unwrap()];
-    acks.push(writer.try_hand_over(b"two".to_vec()).unwrap());
-    let draft = writer.rotate().unwrap();
-    acks.push(writer.try_hand_over(b"three".to_vec()).unwrap());
-    for ack in acks {
-        ack.await.unwrap();
-    }
-    let draft = draft.await.unwrap();
-    writer.write(b"four".to_vec()).await.unwrap();
-    writer.snapshot(draft, |to| to.write_all(b"one and two")).await.unwrap();
-    house.tree.stop().await;
-    let (_journal, recovered) = open(&house.disk).unwrap();
-    assert_eq!(recovered.snapshot.clone().unwrap().bytes, b"one and two");
-    assert_eq!(texts(recovered), ["three", "four"]);
-    assert_eq!(house.disk.names().len(), 2, "{:?}", house.disk);
-}
-
-#[tokio::test]
-async fn a_snapshot_whose_writer_fails_costs_nothing_but_itself() {
-    let house = House::new().await;
-    let (writer, _) = house.recover().await;
-    writer.write(b"one".to_vec()).await.unwrap();
-    let draft = writer.rotate().unwrap().await.unwrap();
-    let failed = writer
-        .snapshot(draft.clone(), |_| Err(std::io::Error::other("no ink")))
-        .await;
-    assert!(failed.unwrap_err().to_string().contains("try again later"));
-    let failed = writer.snapshot(draft.clone(), |_| panic!("no pen")).await;
-    assert!(
-        failed
-            .unwrap_err()
-            .to_string()
-            .starts_with("the snapshot is not written")
-    );
-    writer.snapshot(draft, |to| to.write_all(b"one")).await.unwrap();
-    let (_, recovered) = house.recover().await;
-    assert_eq!(
-        (recovered.snapshot.unwrap().bytes, recovered.records.left()),
-        (b"one".to_vec(), 0)
-    );
-}
-
-#[tokio::test]
-async fn a_snapshot_whose_folder_is_not_synced_closes_for_writes_until_the_journal_is_recovered() {
-    let house = House::new().await;
-    let (writer, _) = house.recover().await;
-    writer.write(b"one".to_vec()).await.unwrap();
-    let draft = writer.rotate().unwrap().await.unwrap();
-    house.disk.fail(Call::SyncFolder, 0, Fault::Io);
-    let failed = writer.snapshot(draft.clone(), |to| to.write_all(b"one")).await;
-    assert!(matches!(failed, Err(SnapshotError::Unsynced { .. })), "{failed:?}");
-    let is_open = || {
-        house
-            .instruments
-            .read()
-            .into_iter()
-            .find(|reading| reading.family.name == metrics::OPEN.name)
-    };
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    while !format!("{:?}", is_open()).contains("0.0") {
-        assert!(tokio::time::Instant::now() < patience, "{:?}", is_open());
-        tokio::task::yield_now().await;
-    }
-    assert!(matches!(
-        writer.write(b"refused".to_vec()).await,
-        Err(WriteError::Stale)
-    ));
-    let (writer, recovered) = house.recover().await;
-    assert_eq!(recovered.snapshot.unwrap().bytes, b"one");
-    let late = writer.snapshot(draft, |to| to.write_all(b"one")).await;
-    assert!(matches!(late, Err(SnapshotError::Write(WriteError::Stale))), "{late:?}");
-    writer.write(b"two".to_vec()).await.unwrap();
-    house.disk.cut_power();
-    assert_eq!(read(house.disk.clone()), ["two"]);
-    assert_eq!(house.lives(), 1, "a bad disk is no failure of its agent");
 }
 
 #[tokio::test]

@@ -199,6 +199,11 @@ impl Drawer {
         self.space.tally()
     }
 
+    /// Why nothing is written here, where that is so.
+    pub(crate) fn held_back(&self) -> Option<Error> {
+        self.space.held_back()
+    }
+
     /// The number of the last change that anybody sees.
     pub(crate) fn published(&self) -> u64 {
         self.space.published()

@@ -212,11 +212,12 @@ impl Placing {
         let waiting = std::mem::take(&mut self.waiting);
         self.keys.clear();
         self.bytes = 0;
-        if self.dry.is_some() {
-            return self.would_write(waiting);
-        }
         if waiting.is_empty() {
             return Ok(());
+        }
+        if self.dry.is_some() {
+            self.drawer.held_back().map_or(Ok(()), Err)?;
+            return self.would_write(waiting);
         }
         match self.drawer.batch(waiting.iter().map(Placed::op).collect()).await {
             Ok(done) => {

@@ -23,9 +23,11 @@ mod returning;
 #[cfg(test)]
 mod rules_test;
 mod staged;
+mod unflushed;
+#[cfg(test)]
+mod unflushed_test;
 pub(crate) mod watch;
 
-use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -38,8 +40,9 @@ pub(crate) use numbers::Numbers;
 use order::Order;
 pub(crate) use pins::{Cut, cut_together};
 pub(crate) use quotas::Tally;
-pub(crate) use returning::Flush;
 pub(crate) use staged::Staged;
+pub(crate) use unflushed::Taken;
+use unflushed::Unflushed;
 use watch::{Scope, Watch, Watchers};
 
 use triarch_supervision::sync::{lock, unpoisoned};
@@ -106,7 +109,7 @@ impl Space {
             rules: Arc::clone(&shared),
             revision: begin,
             published: begin,
-            unflushed: (rules.durability == Durability::Relaxed).then(HashSet::default),
+            unflushed: (rules.durability == Durability::Relaxed).then(|| Unflushed::since(begin)),
             ..Order::default()
         };
         order.evict_by(rules.eviction, Vec::new);

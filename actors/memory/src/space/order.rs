@@ -1,11 +1,12 @@
 //! What a namespace knows beside its entries, and changes under its one lock.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::pins::Pins;
 use super::ranks::Ranks;
 use super::staged::{Staged, weight};
+use super::unflushed::Unflushed;
 use super::watch::Watchers;
 use crate::config::{Eviction, Rules};
 use crate::entry::Entry;
@@ -33,8 +34,8 @@ pub(crate) struct Order {
     pub(crate) watchers: Watchers,
     /// Instants that somebody still reads.
     pub(crate) pins: Pins,
-    /// What changed since the last flush, where the namespace is flushed.
-    pub(crate) unflushed: Option<HashSet<Key, foldhash::fast::RandomState>>,
+    /// What is otherwise than on disk, where the namespace is flushed.
+    pub(crate) unflushed: Option<Unflushed>,
     /// Where changes that are made at once are decided, so that its room is used again.
     pub(crate) scratch: Staged,
 }
@@ -66,7 +67,7 @@ impl Order {
             _ => {}
         }
         if let Some(unflushed) = &mut self.unflushed {
-            unflushed.insert(change.key.clone());
+            unflushed.note(change);
         }
     }
 

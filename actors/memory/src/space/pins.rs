@@ -148,9 +148,13 @@ pub(crate) fn cut_together(spaces: &[Arc<Space>]) -> Vec<Cut> {
 
 impl Cut {
     fn of(space: &Arc<Space>, order: &mut Order) -> Self {
+        let published = order.published;
+        if let Some(unflushed) = &mut order.unflushed {
+            unflushed.cut(published);
+        }
         Self {
             rules: Arc::clone(&order.rules),
-            revision: order.published,
+            revision: published,
             number: order.pins.add(),
             space: Arc::clone(space),
         }

@@ -6,6 +6,7 @@ use std::thread;
 
 use triarch_supervision::sync::lock;
 
+use super::unflushed::{Taken, Unflushed};
 use super::{Space, index};
 use crate::config::{Durability, FullText, Rules};
 use crate::disk::Entries;
@@ -19,6 +20,8 @@ use crate::op::{Cause, Change};
 pub(crate) struct Flush {
     pub(crate) states: Vec<(Key, Option<Arc<Entry>>)>,
     pub(crate) revision: u64,
+    /// To be given back, should it not come to disk; nothing of a namespace that is never flushed.
+    pub(crate) taken: Option<Taken>,
 }
 
 impl Space {
@@ -50,6 +53,7 @@ impl Space {
         let is_known = self.durability == Durability::Journal && last > 0;
         order.revision = if is_known { last } else { order.revision.max(last) };
         order.published = order.revision;
+        order.unflushed = order.unflushed.take().map(|_| Unflushed::since(order.published));
         let rules = Arc::clone(&order.rules);
         order.evict_by(rules.eviction, || self.all());
         *self.index_mut() = self.indexed(&rules);
@@ -69,42 +73,49 @@ impl Space {
 
     /// Whether anything is to be flushed. Of a namespace that is not relaxed nothing ever is.
     pub(crate) fn has_unflushed(&self) -> bool {
-        self.order().unflushed.as_ref().is_some_and(|keys| !keys.is_empty())
+        self.order()
+            .unflushed
+            .as_ref()
+            .is_some_and(|unflushed| !unflushed.is_empty())
     }
 
     /// What changed since this was last asked, all as of one instant, with the number of the last change.
     pub(crate) fn take_unflushed(&self) -> Flush {
         let mut order = self.order();
-        let unflushed = order.unflushed.as_mut().map(std::mem::take).unwrap_or_default();
+        let revision = order.published;
+        let taken = order.unflushed.as_mut().map(|unflushed| unflushed.take(revision));
         let held = self.held.pin();
-        let states = unflushed.into_iter().map(|key| {
-            let entry = held.get(&key).cloned();
-            (key, entry)
-        });
+        let keys = taken.iter().flat_map(Taken::keys);
+        let states = keys.map(|key| (key.clone(), held.get(key).cloned())).collect();
         Flush {
-            states: states.collect(),
-            revision: order.published,
+            states,
+            revision,
+            taken,
         }
     }
 
-    /// What was taken is not on disk after all.
-    pub(crate) fn give_back_unflushed(&self, keys: impl Iterator<Item = Key>) {
-        if let Some(unflushed) = &mut self.order().unflushed {
-            unflushed.extend(keys);
+    /// What was taken is not on disk after all, for certain or as far as anybody knows.
+    pub(crate) fn give_back_unflushed(&self, taken: Option<Taken>, is_certain: bool) {
+        let held = self.held.pin();
+        if let (Some(unflushed), Some(taken)) = (&mut self.order().unflushed, taken) {
+            unflushed.give_back(taken, is_certain, |key| held.contains_key(key));
         }
     }
 
     /// All that is otherwise than on disk is to be flushed, since nobody knows what was on its way there.
     pub(crate) fn unflush(&self, mut on_disk: Entries) {
         let mut order = self.order();
-        let mut otherwise = self.all();
-        otherwise.retain(|(key, entry)| {
-            let there = on_disk.remove(key);
-            there.is_none_or(|there| there.version() != entry.version())
-        });
+        let mut otherwise = Vec::new();
+        for (key, entry) in self.all() {
+            let there = on_disk.remove(&key);
+            if there.as_ref().is_none_or(|there| there.version() != entry.version()) {
+                otherwise.push((key, there));
+            }
+        }
+        otherwise.extend(on_disk.into_entries().map(|(key, there)| (key, Some(there))));
+        let published = order.published;
         if let Some(unflushed) = &mut order.unflushed {
-            unflushed.extend(otherwise.into_iter().map(|(key, _)| key));
-            unflushed.extend(on_disk.into_entries().map(|(key, _)| key));
+            unflushed.begin_anew(otherwise.into_iter(), published);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Decides writes one after the other, takes them to disk in groups, and makes them seen.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use serde_json::{Value, json};
 use triarch_journal::{Ack, Draft, Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 
+use super::flush::Flushing;
 use super::group::{Group, Terms, weight};
 use super::message::Wish;
 use crate::config::{Durability, Rules};
@@ -57,10 +57,7 @@ pub(crate) struct Settings {
 pub(crate) struct StoreWriter {
     pub(super) settings: Settings,
     pub(super) journal: Option<Writer>,
-    /// The number of the last flush.
-    pub(super) flushes: u64,
-    /// Until when namespaces are not flushed of which a part found no room.
-    pub(super) unfit: HashMap<Namespace, Moment>,
+    pub(super) flushing: Flushing,
     /// When it was last tried to open the journal again, and how long after that it is tried once more.
     tried: (Moment, Duration),
     pub(super) group: Group,
@@ -82,8 +79,7 @@ impl Agent for StoreWriter {
         let mut writer = Self {
             settings,
             journal: None,
-            flushes: 0,
-            unfit: HashMap::new(),
+            flushing: Flushing::default(),
             tried: (Moment::now(), REOPEN_AFTER.0),
             group: Group::default(),
             gathering: Gathering::default(),
@@ -121,11 +117,9 @@ impl Agent for StoreWriter {
             Wish::Reopen => self.reopen().await,
             Wish::Gather => {}
             // What is not flushed is tried again at the next beat.
-            Wish::Flush => drop(self.flush(false).await),
-            Wish::FlushNow(reply) => {
-                let flushed = self.flush(true).await;
-                reply.send(flushed);
-            }
+            Wish::Flush => self.flush(None, ctx).await,
+            Wish::FlushNow(reply) => self.flush(Some(reply), ctx).await,
+            Wish::FlushMore => self.flush_more(ctx).await,
             Wish::Rotate(reply) => {
                 let rotated = self.rotate().await;
                 reply.send(self.settings.journal.is_some().then_some(rotated));
@@ -154,7 +148,7 @@ impl Agent for StoreWriter {
 
     async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
         let _told = self.commit().await;
-        let _flushed = self.flush(true).await;
+        self.flush_all().await;
         self.rise(true).await;
         self.anchor(true).await;
     }
@@ -196,10 +190,7 @@ impl StoreWriter {
         if !self.group.has_room(bytes, most) {
             let _told = self.commit().await;
         }
-        // What is read and not written keeps what it has.
-        if space.held_back().is_none() && space.is_beyond_quota() {
-            let _shrunk = self.shrink(&space).await;
-        }
+        let _shrunk = self.shrink(&space).await;
         if let Err(closed) = self.ready(space.name()) {
             return reply.send(Err(closed));
         }
@@ -223,10 +214,10 @@ impl StoreWriter {
         self.group.write(space, write, terms)
     }
 
-    /// Those that could make room wait for the disk themselves, or what waits leaves none in what goes to disk at once.
+    /// Those that may make room wait for the disk themselves, or what waits leaves none in what goes to disk at once.
     fn may_fit_later<T>(&self, space: &Arc<Space>, done: &Result<T, Error>) -> bool {
         match done {
-            Err(Error::Full { .. }) => self.group.concerns(space),
+            Err(Error::Full { .. }) => self.group.concerns(space) && space.with_rules(|rules| rules.eviction.is_some()),
             Err(Error::BatchTooLarge { .. }) => self.group.has_records(),
             _ => false,
         }
@@ -328,18 +319,28 @@ impl StoreWriter {
     }
 
     /// Makes a namespace as it is described. One that was made with another durability, and holds something, stays as it is
-    /// and takes no writes: all others begin.
+    /// in that and takes no writes: all others begin.
     async fn describe(&mut self, name: &Namespace, rules: Rules) -> Result<(), Error> {
         match self.settings.store.space(name.as_str()) {
             Ok(space) if *space.rules() == rules => return Ok(()),
             Ok(space) if space.durability() != rules.durability => {
                 if space.extent().entries > 0 {
-                    space.hold_back(rules.durability);
-                    return Ok(());
+                    return self.hold_back(name, &space, rules).await;
                 }
                 self.forget(name).await?;
             }
             _ => {}
+        }
+        self.define(name, rules).await
+    }
+
+    /// All but its durability is as it is described: whoever is let in no more is so at once.
+    async fn hold_back(&mut self, name: &Namespace, space: &Space, rules: Rules) -> Result<(), Error> {
+        space.hold_back(rules.durability);
+        let durability = space.durability();
+        let rules = Rules { durability, ..rules };
+        if *space.rules() == rules {
+            return Ok(());
         }
         self.define(name, rules).await
     }
@@ -364,7 +365,8 @@ impl StoreWriter {
 
     /// Takes away what a lower quota has no room for, in portions that a record can hold.
     async fn shrink(&mut self, space: &Arc<Space>) -> Result<(), Error> {
-        while space.is_beyond_quota() {
+        // What is read and not written keeps what it has.
+        while space.held_back().is_none() && space.is_beyond_quota() {
             let now = self.now();
             if space.durability() == Durability::Journal {
                 let before = space.published();

@@ -37,6 +37,7 @@ impl StoreWriter {
         if !self.is_expiring {
             self.expire(ctx).await;
         }
+        self.flush_in_time(ctx).await;
         self.rise(false).await;
         self.anchor(false).await;
     }

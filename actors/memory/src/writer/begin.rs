@@ -1,19 +1,17 @@
-//! How the writer begins: from what is on disk; and how it flushes what is not there yet.
+//! How the writer begins: from what is on disk.
 
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use triarch_journal::{Records, WriteError};
+use triarch_journal::Records;
 use triarch_supervision::prelude::*;
 use triarch_supervision::sync::lock;
 
-use super::actor::{StoreWriter, refusal};
+use super::actor::StoreWriter;
 use crate::config::Durability;
-use crate::disk::{Flushed, Held, Image, Images, Place, Record, Recovering, Recovery, RecoveryError, Seal};
+use crate::disk::{Held, Recovering, Recovery, RecoveryError, Seal};
 use crate::error::Error;
 use crate::name::Namespace;
-use crate::snapshots::RETRY_AFTER;
-use crate::space::{Flush, Space};
 use crate::time::StoreTime;
 
 /// Records are handed from thread to thread in baskets of about so many bytes, so many at most on their way.
@@ -36,10 +34,11 @@ impl StoreWriter {
         let reading = (self.settings.reading)();
         let time = recovery.anchor.time_at(&reading).max(recovery.latest);
         self.settings.store.clock().begin(time);
-        self.flushes = self.flushes.max(recovery.flush);
+        self.flushing.last = self.flushing.last.max(recovery.flush);
         self.settings
             .unkept
             .found(recovery.unkept, recovery.began.unwrap_or(time));
+        self.flushing.abandon();
         self.take_up(recovery)?;
         self.journal = Some(journal);
         self.settings.store.close(None);
@@ -85,47 +84,6 @@ impl StoreWriter {
         }
         Ok(())
     }
-
-    /// Takes namespaces that are flushed to disk, each as of one instant. One that cannot be holds up no other, and waits a
-    /// while unless somebody asks: the parts that have room would take it from those who write little.
-    pub(super) async fn flush(&mut self, is_asked: bool) -> Result<(), Error> {
-        let (mut unflushed, now) = (self.settings.store.spaces(), Moment::now());
-        self.unfit.retain(|_, until| *until > now && !is_asked);
-        unflushed.retain(|space| space.has_unflushed() && !self.unfit.contains_key(space.name()));
-        if unflushed.is_empty() {
-            return Ok(());
-        }
-        // What waits was decided on what is there, and where this fails something else may be.
-        let _told = self.commit().await;
-        let mut outcome = Ok(());
-        for space in unflushed {
-            self.ready(space.name())?;
-            let flush = space.take_unflushed();
-            let keys: Vec<_> = flush.states.iter().map(|(key, _)| key.clone()).collect();
-            if let Err(error) = self.flush_one(&space, flush).await {
-                space.give_back_unflushed(keys.into_iter());
-                outcome = outcome.and(Err(error));
-            }
-        }
-        outcome
-    }
-
-    async fn flush_one(&mut self, space: &Space, flush: Flush) -> Result<(), Error> {
-        self.flushes += 1;
-        let most = self.settings.bytes_max / 2;
-        let parts = parts(space, (self.flushes, &flush), self.now(), &self.settings.seal, most)?;
-        let are_several = parts.len() > 1;
-        for part in parts {
-            if let Err(fault) = self.put(vec![part]).await {
-                self.mend(&fault);
-                if are_several && matches!(fault, WriteError::Full(_)) {
-                    self.unfit.insert(space.name().clone(), Moment::now() + RETRY_AFTER);
-                }
-                return Err(refusal(space.name(), &fault));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn read(recovered: triarch_journal::Recovered, seal: &Seal) -> Result<Recovery, RecoveryError> {
@@ -164,46 +122,4 @@ fn read_ahead(records: &mut Records, ahead: &mpsc::SyncSender<Vec<<Records as It
             return;
         }
     }
-}
-
-/// The records of a flush, of which only the last ends it.
-fn parts(
-    space: &Space,
-    (number, flush): (u64, &Flush),
-    at: StoreTime,
-    seal: &Seal,
-    most: usize,
-) -> Result<Vec<Vec<u8>>, Error> {
-    let mut chunks = vec![Vec::new()];
-    let mut bytes = 0;
-    for (key, entry) in &flush.states {
-        let size = entry.as_ref().map_or(0, |entry| entry.size(key)) + 512;
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if bytes > 0 && bytes + size > most {
-            chunks.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += size;
-        let version = entry.as_ref().map_or(flush.revision, |entry| entry.version());
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(Image::of(key, version, entry.as_deref()));
-        }
-    }
-    let last = chunks.len() - 1;
-    let parts = chunks.into_iter().enumerate().map(|(part, all)| {
-        let images = Images {
-            namespace: space.name().clone(),
-            at,
-            revision: flush.revision,
-            is_last: part == last,
-            is_cut: false,
-            all,
-        };
-        let record = Record::Flushed(Flushed { flush: number, images });
-        record.encode(seal, Place::Journal).map_err(|fault| Error::Disk {
-            namespace: space.name().clone(),
-            fault: fault.to_string(),
-        })
-    });
-    parts.collect()
 }

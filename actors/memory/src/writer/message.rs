@@ -36,6 +36,8 @@ pub(crate) enum Wish {
     Flush,
     /// The same, for somebody who waits for it.
     FlushNow(Reply<Result<(), Error>>),
+    /// The next part of what is flushed.
+    FlushMore,
     /// A new segment, for a snapshot of what was written until now; nothing without a journal.
     Rotate(Reply<Rotated>),
 }

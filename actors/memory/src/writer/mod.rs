@@ -11,6 +11,7 @@
 mod actor;
 mod beat;
 mod begin;
+mod flush;
 mod group;
 mod message;
 mod waiting;

@@ -211,6 +211,41 @@ async fn nothing_is_restored_into_a_namespace_that_keeps_it_otherwise() {
     house.stop().await;
 }
 
+#[tokio::test]
+async fn a_dry_run_into_what_is_read_and_not_written_is_refused_as_the_real_one_is() {
+    let (disk, folder) = (SimDisk::new(8), tempfile::tempdir().unwrap());
+    let described = |durability| vec![(name("held"), open_to_all(durability))];
+    let house = House::begin(CALM, described(Durability::Journal), Some(keeping(&disk, None)));
+    let house = house.await.unwrap();
+    house.drawer("held").put(plain("a", "x")).await.unwrap();
+    let file = std::fs::File::create_new(folder.path().join("backup")).unwrap();
+    house.client.back_up(file).await.unwrap();
+    house.stop().await;
+    let house = House::begin(CALM, described(Durability::Relaxed), Some(keeping(&disk, None)));
+    let house = house.await.unwrap();
+    let line = r#"{"key":"new","json":1}"#.to_owned();
+    for is_dry in [true, false] {
+        let (held, lines) = (name("held"), std::io::Cursor::new(line.clone()));
+        let imported = house.client.import(&held, lines, Conflicts::Skip, is_dry);
+        let imported = imported.await.map_err(|fault| fault.to_string());
+        assert!(
+            imported
+                .as_ref()
+                .is_err_and(|fault| fault.contains("describe it as journal again")),
+            "{imported:?}"
+        );
+        let backup = std::fs::File::open(folder.path().join("backup")).unwrap();
+        let (fault, taken) = fell_short(house.client.restore(backup, Conflicts::Overwrite, is_dry).await);
+        assert!(fault.contains("describe it as journal again"), "{fault}");
+        assert_eq!(taken.namespaces[&name("held")].overwritten, 0);
+        // What writes nothing is not refused.
+        let backup = std::fs::File::open(folder.path().join("backup")).unwrap();
+        let taken = house.client.restore(backup, Conflicts::Skip, is_dry).await.unwrap();
+        assert_eq!(taken.namespaces[&name("held")].skipped, 1);
+    }
+    house.stop().await;
+}
+
 fn of_one(durability: Durability) -> Rules {
     Rules {
         retention: Retention {

@@ -317,6 +317,25 @@ async fn a_journal_that_has_grown_is_cut_short_by_itself() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_what_is_in_one_already_is_none_and_no_failure() {
+    let disk = SimDisk::new(23);
+    let house = House::on(&disk).await;
+    house.drawer("journal").put(plain("a", "x")).await.unwrap();
+    house.client.compact().await.unwrap();
+    let once = disk.names();
+    house.client.compact().await.unwrap();
+    assert_eq!(disk.names(), once);
+    house.drawer("journal").put(plain("b", "y")).await.unwrap();
+    house.client.compact().await.unwrap();
+    assert_ne!(disk.names(), once);
+    house.stop().await;
+    let house = House::on(&disk).await;
+    let found = ["a", "b"].map(|key| text(&house.drawer("journal"), key).is_some());
+    assert_eq!(found, [true, true]);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn many_writers_share_a_sync() {
     let disk = SimDisk::new(9);
     let house = House::on(&disk).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_journal::testing::{SimDisk, syncs_of_rounds};
-use triarch_memory::Config;
+use triarch_memory::{Config, Durability, Error};
 
 use super::house::*;
 
@@ -40,4 +40,32 @@ async fn writers_share_syncs_whatever_else_beats_in_the_room() {
         ..CALM
     };
     assert_syncs_are_shared(often, 72).await;
+}
+
+#[tokio::test]
+async fn who_finds_no_room_where_nobody_makes_any_costs_no_sync() {
+    let disk = SimDisk::new(73);
+    let mut rules = open_to_all(Durability::Journal);
+    rules.quota.entries = 1;
+    let house = House::begin(CALM, vec![(name("full"), rules)], Some(keeping(&disk, None)));
+    let house = house.await.unwrap();
+    let drawer = house.drawer("full");
+    drawer.put(plain("there", "x")).await.unwrap();
+    let before = disk.syncs();
+    let writes = (0..200).map(|number| {
+        let (drawer, is_new) = (&drawer, number % 2 == 1);
+        async move {
+            let key = if is_new {
+                format!("new{number}")
+            } else {
+                "there".to_owned()
+            };
+            let put = drawer.put(plain(&key, "y")).await;
+            assert_eq!(matches!(put, Err(Error::Full { .. })), is_new, "{put:?}");
+        }
+    });
+    futures_util::future::join_all(writes).await;
+    let syncs = disk.syncs() - before;
+    assert!(syncs < 10, "{syncs} syncs for 100 writes");
+    house.stop().await;
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_memory::{
-    Access, BATCH_MAX, Belonging, Durability, Error, Identity, Level, Op, Query, Retention, Rules, Scope, Seen,
-    WATCH_CAPACITY_MAX,
+    Access, BATCH_MAX, Belonging, Durability, Error, Eviction, Identity, Level, Op, Query, Retention, Rules, Scope,
+    Seen, WATCH_CAPACITY_MAX,
 };
 
 use super::house::{CALM, House, keeping, key, name, open, open_to_all, plain, text, three};
@@ -194,4 +194,34 @@ async fn while_what_is_on_disk_is_verified_writers_are_refused_at_once_and_reade
     open(&house).await;
     drawer.put(plain("c", "x")).await.unwrap();
     house.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_let_in_no_more_is_refused_where_another_durability_is_described_too_and_nothing_goes() {
+    let disk = SimDisk::new(77);
+    let house = House::on(&disk).await;
+    for number in 0..3 {
+        let put = plain(&format!("k{number}"), "x");
+        house.drawer("journal").put(put).await.unwrap();
+    }
+    house.stop().await;
+
+    let mut closed = open_to_all(Durability::Relaxed);
+    closed.access.read = Level::System;
+    closed.quota.entries = 1;
+    closed.eviction = Some(Eviction::Fifo);
+    // Twice: in the second life nothing is defined any more.
+    for _ in 0..2 {
+        let described = vec![(name("journal"), closed.clone())];
+        let house = House::begin(CALM, described, Some(keeping(&disk, None))).await.unwrap();
+        let agent = house.client.named(Identity::agent("team/agent"));
+        let read = agent.open("journal").unwrap().get("k0");
+        assert!(matches!(read, Err(Error::Refused { .. })), "{read:?}");
+        let drawer = house.drawer("journal");
+        let put = drawer.put(plain("new", "x")).await;
+        assert!(matches!(put, Err(Error::OtherDurability { .. })), "{put:?}");
+        let kept = (0..3).filter(|number| text(&drawer, &format!("k{number}")).is_some());
+        assert_eq!(kept.count(), 3);
+        house.stop().await;
+    }
 }

@@ -12,5 +12,6 @@ mod guarded;
 mod hostile;
 mod house;
 mod killed;
+mod parted;
 mod pressed;
 mod racing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_memory::{Drawer, Durability, Error, Lifetime, Namespace, Op, Put, Quota, Retention, Rules, Value};
 
-use super::house::{CALM, House, keeping, key, name, open_to_all, plain, three};
+use super::house::{CALM, House, keeping, key, name, open_to_all, plain, text, three};
 
 fn number(name: &str) -> Put {
     Put::new(key(name), Value::parse_json("1").unwrap())
@@ -256,5 +256,45 @@ async fn a_flush_that_the_disk_has_no_room_for_leaves_what_room_there_is_to_thos
     house.stop().await;
     let house = House::on(&disk).await;
     assert_eq!(house.drawer("relaxed").count("").unwrap(), 5, "it is tried again");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_durable_write_waits_for_one_part_of_a_flush_and_not_for_all_of_it() {
+    const PARTS: u64 = 40;
+    let disk = SimDisk::new(11);
+    let house = House::on(&disk).await;
+    let (relaxed, long) = (house.drawer("relaxed"), "x".repeat(900 << 10));
+    for number in 0..PARTS {
+        relaxed.put(plain(&format!("k{number}"), &long)).await.unwrap();
+    }
+    let before = disk.syncs();
+    let held = disk.hold(Call::Sync);
+    let durable = house.drawer("journal");
+    let (mut flush, mut put) = (Box::pin(house.client.flush()), Box::pin(durable.put(plain("a", "x"))));
+    let all_wait = async {
+        let _never = tokio::join!(&mut flush, &mut put);
+    };
+    let waited = tokio::time::timeout(Duration::from_millis(50), all_wait).await;
+    assert!(waited.is_err(), "the disk is held");
+    drop(held);
+    tokio::select! {
+        written = &mut put => drop(written.unwrap()),
+        flushed = &mut flush => assert!(flushed.is_err(), "it was all flushed before the write"),
+    }
+    let syncs = disk.syncs() - before;
+    assert!(syncs < PARTS / 2, "{syncs} syncs");
+    // What is written meanwhile is in a flush of its own, for which whoever asks then waits.
+    relaxed.put(plain("k0", "new")).await.unwrap();
+    house.client.flush().await.unwrap();
+    flush.await.unwrap();
+    disk.cut_power();
+    house.stop().await;
+    let house = House::on(&disk).await;
+    let relaxed = house.drawer("relaxed");
+    assert_eq!(relaxed.count("").unwrap(), PARTS);
+    assert_eq!(text(&relaxed, "k0").as_deref(), Some("new"));
+    assert_eq!(text(&relaxed, "k1").unwrap().len(), long.len());
+    assert!(text(&house.drawer("journal"), "a").is_some());
     house.stop().await;
 }
