@@ -254,6 +254,32 @@ async fn a_stop_tells_whoever_waits_that_it_was_not_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_only_the_doors_are_ended_nobody_is_told_that_the_runtime_has_stopped() {
+    let house = House::open().await;
+    let (mut idle, mut busy) = (Caller::of(&house).await, Caller::of(&house).await);
+    idle.say(&asked("echo", &json!(1))).await;
+    assert_eq!(idle.hear().await, Some(output(&json!(1))));
+    busy.say(&asked("wait", &Value::Null)).await;
+    assert_eq!(busy.hear().await, Some(Answer::Progress(json!("waiting"))));
+    let root = house.tree.observer().supervisor("root").unwrap();
+    root.terminate_child("gateway").await.unwrap();
+    assert_eq!(idle.hear_code().await, Some(Code::Refused));
+    assert_eq!(busy.hear_code().await, Some(Code::Failed));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_asks_nothing_is_told_that_the_runtime_has_stopped() {
+    let house = House::open().await;
+    let mut caller = Caller::of(&house).await;
+    caller.say(&asked("echo", &json!(1))).await;
+    assert_eq!(caller.hear().await, Some(output(&json!(1))));
+    soon("the tree stops", house.tree.stop()).await;
+    assert_eq!(caller.hear_code().await, Some(Code::NotRunning));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterwards() {
     let house = House::open().await;
     let config = || Config {
