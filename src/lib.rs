@@ -15,6 +15,7 @@ mod fleet;
 #[cfg(test)]
 #[path = "../tests/fuzz/mod.rs"]
 mod fuzz;
+mod harmless;
 mod notify;
 mod operations;
 mod reload;

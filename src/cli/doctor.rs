@@ -110,13 +110,9 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
         Ok(loaded) => {
             findings.push(Finding::well("description", loaded.name.clone()));
             findings.extend(open_key(&loaded.config.memory, &described.folder()));
-            if let Ok(folder) = described.state_dir() {
-                let (neighbour, runtime) = running(&folder);
-                findings.push(state_folder(&folder));
-                findings.push(disk(&folder));
-                findings.push(runtime);
-                findings.push(address(&loaded.config.gateway, &neighbour));
-            }
+            let (neighbour, of_folder) = of_folder(described);
+            findings.extend(of_folder);
+            findings.push(address(&loaded.config.gateway, &neighbour));
         }
         Err(trouble) => {
             let remedy = "mend it; `triarch config check` marks what is wrong";
@@ -140,6 +136,20 @@ pub(super) fn run(described: &Described, as_json: bool) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// What there is to say of the state folder, and who has it.
+fn of_folder(described: &Described) -> (Neighbour, Vec<Finding>) {
+    match described.state_dir() {
+        Ok(folder) => {
+            let (neighbour, runtime) = running(&folder);
+            (neighbour, vec![state_folder(&folder), disk(&folder), runtime])
+        }
+        Err(trouble) => {
+            let finding = Finding::not_well(STATE_FOLDER, Verdict::Bad, trouble.message, &trouble.remedy);
+            (Neighbour::Unknown, vec![finding])
+        }
+    }
+}
+
 /// The key of the store, where that is for all to read.
 fn open_key(memory: &triarch_memory::Settings, folder: &Path) -> Option<Finding> {
     let found = format!("everybody may read {}", memory.open_key(folder)?.display());
@@ -151,8 +161,10 @@ fn open_key(memory: &triarch_memory::Settings, folder: &Path) -> Option<Finding>
     ))
 }
 
+const STATE_FOLDER: &str = "state folder";
+
 fn state_folder(folder: &Path) -> Finding {
-    const SUBJECT: &str = "state folder";
+    const SUBJECT: &str = STATE_FOLDER;
     let shown = folder.display().to_string();
     let bad = |found: String| Finding::not_well(SUBJECT, Verdict::Bad, found, ELSEWHERE);
     if SocketAddr::from_pathname(triarch_gateway::socket_path(folder)).is_err() {

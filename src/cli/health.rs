@@ -1,6 +1,6 @@
 //! How a program is, as people read it.
 
-use super::screen::{Screen, Tint};
+use super::screen::{Screen, Tint, harmless};
 use super::show::{counted, span};
 use crate::operations::HealthSeen;
 
@@ -27,7 +27,7 @@ fn state(screen: &Screen, health: &HealthSeen) -> String {
     };
     let state = screen.tint(tint, &health.state);
     match &health.reason {
-        Some(reason) => format!("{state}, {reason}"),
+        Some(reason) => format!("{state}, {}", harmless(reason)),
         None => state,
     }
 }

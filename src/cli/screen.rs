@@ -1,7 +1,9 @@
 //! Where text goes: how wide it is, and whether it has colours.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal};
+
+pub(super) use crate::harmless::harmless;
+use crate::harmless::harmless_lines;
 
 /// What a text is coloured by. Colour only underlines what words say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +43,12 @@ impl Tint {
 
 const PLAIN_AGAIN: &str = "\u{1b}[0m";
 
-/// A text of somebody else's, which is not to move the cursor of whoever reads it.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && c != '\t';
-    if text.contains(is_harmful) {
-        text.replace(is_harmful, " ").into()
+/// What others wrote does nothing to a terminal; what goes elsewhere goes as it is.
+pub(super) fn tame(screen: &Screen, text: String) -> String {
+    if screen.is_terminal() {
+        harmless_lines(&text)
     } else {
-        text.into()
+        text
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use serde_json::Value;
 
 use super::health;
-use super::screen::{Screen, Tint, harmless};
+use super::screen::{Screen, Tint, harmless, tame};
 use super::table::{Cell, Columns, table};
 use super::tasks;
 use crate::operations::{
@@ -215,7 +215,7 @@ fn handled(mailbox: Option<&MailboxSeen>) -> String {
 }
 
 fn value(value: Option<&Value>) -> String {
-    value.map_or_else(String::new, ToString::to_string)
+    value.map_or_else(String::new, |value| harmless(&value.to_string()).into_owned())
 }
 
 impl Show for AgentSeen {
@@ -242,7 +242,7 @@ impl Show for AgentSeen {
                 answers,
                 recovered,
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
-                ("last end", self.last_exit.clone().unwrap_or_default()),
+                ("last end", last_end(self.last_exit.as_ref())),
                 ("mailbox", mailbox(node.mailbox.as_ref())),
                 ("posts", handled(node.mailbox.as_ref())),
                 ("shows", value(self.shown.as_ref())),
@@ -277,7 +277,7 @@ impl Show for WhyShown {
                 last_sign,
                 answers,
                 recovered,
-                ("last end", self.last_exit.clone().unwrap_or_default()),
+                ("last end", last_end(self.last_exit.as_ref())),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
                 ("posts", handled(self.mailbox.as_ref())),
                 ("tasks", tasks::held(&self.tasks)),
@@ -291,6 +291,11 @@ impl Show for WhyShown {
         text.push_str(&past(screen, &self.past, 10));
         text
     }
+}
+
+/// In the words of whoever failed.
+fn last_end(reason: Option<&String>) -> String {
+    reason.map_or_else(String::new, |reason| harmless(reason).into_owned())
 }
 
 /// How the last lives of its program ended, and its last changes of state.
@@ -322,7 +327,7 @@ fn change(change: &ChangeSeen) -> String {
     let of = of_runtime(*is_of_earlier_runtime);
     let reason = reason
         .as_ref()
-        .map_or_else(String::new, |reason| format!(": it {reason}"));
+        .map_or_else(String::new, |reason| format!(": it {}", harmless(reason)));
     format!("  {:>12} ago  life {incarnation}{of} {to}{reason}\n", span(*ago_ms))
 }
 
@@ -332,10 +337,10 @@ fn of_runtime(is_earlier: bool) -> &'static str {
 }
 
 impl Show for Sent {
-    fn show(&self, _screen: &Screen) -> String {
+    fn show(&self, screen: &Screen) -> String {
         match (&self.proof, &self.result) {
-            (Proof::Done, Some(Value::String(text))) => format!("{text}\n"),
-            (Proof::Done, Some(result)) => format!("{result}\n"),
+            (Proof::Done, Some(Value::String(text))) => tame(screen, format!("{text}\n")),
+            (Proof::Done, Some(result)) => tame(screen, format!("{result}\n")),
             (proof, _) => format!("{} to {}: {}\n", self.id, self.to, proof.label()),
         }
     }
@@ -388,7 +393,7 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
             number(process, "parent"),
             Cell::from(process_state(process["state"].as_str().unwrap_or_default())),
             Cell::number(process["memory_bytes"].as_u64().map(bytes)),
-            Cell::from(process["command"].as_str().unwrap_or("unknown")),
+            Cell::from(harmless(process["command"].as_str().unwrap_or("unknown"))),
         ]
     });
     let columns = Columns {
@@ -428,7 +433,7 @@ fn ends(screen: &Screen, ends: &[Value]) -> String {
         let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let lines: Vec<_> = lines.collect();
         for line in lines.iter().skip(lines.len().saturating_sub(5)) {
-            let _infallible = writeln!(text, "  {line}");
+            let _infallible = writeln!(text, "  {}", harmless(line));
         }
     }
     text
@@ -460,6 +465,7 @@ pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples;
     use super::*;
 
     #[test]
@@ -472,6 +478,43 @@ mod tests {
         ];
         for (count, text) in table {
             assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn what_programs_say_of_themselves_moves_no_cursor() {
+        const WILD: &str = "\u{1b}]0;x\u{7}\u{9b}2J\rfine";
+        let mut why = samples::why();
+        why.last_exit = Some(WILD.to_owned());
+        why.shown = Some(WILD.into());
+        why.processes[0]["command"] = WILD.into();
+        why.past.ends[0]["lines"] = serde_json::json!([WILD]);
+        why.past.ends[0]["why"] = WILD.into();
+        why.past.history[1].reason = Some(WILD.to_owned());
+        why.health.as_mut().unwrap().reason = Some(WILD.to_owned());
+        let mut agent = samples::agent();
+        agent.last_exit = Some(WILD.to_owned());
+        agent.past = why.past.clone();
+        for shown in [why.show(&Screen::terminal()), agent.show(&Screen::terminal())] {
+            let is_wild = |c: char| c.is_control() && c != '\n';
+            assert!(!shown.contains(is_wild) && shown.contains("]0;x  2J fine"), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_agent_answers_is_tamed_for_a_terminal_and_goes_elsewhere_as_it_is() {
+        for (result, told) in [
+            (Value::from("one\u{1b}[2J\ntwo\r"), "one [2J\ntwo \n"),
+            (serde_json::json!(["\u{9b}2J"]), "[\" 2J\"]\n"),
+        ] {
+            let sent = Sent {
+                proof: Proof::Done,
+                result: Some(result.clone()),
+                ..samples::sent()
+            };
+            assert_eq!(sent.show(&Screen::terminal()), told);
+            let raw = result.as_str().map_or(result.to_string(), ToOwned::to_owned);
+            assert_eq!(sent.show(&Screen::plain(None)), raw + "\n");
         }
     }
 

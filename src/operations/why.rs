@@ -98,7 +98,7 @@ impl Operation for Why {
             restart_in,
             restart: child.policy.restart,
             on_limit: child.policy.on_limit,
-            is_quarantined: child.state == ChildState::Quarantined,
+            child: child.state,
             budget,
         });
         let paused = fleet.ground().paused_since(&place.plain());
@@ -180,7 +180,7 @@ struct Outlook<'a> {
     restart_in: Option<Duration>,
     restart: Restart,
     on_limit: OnLimit,
-    is_quarantined: bool,
+    child: ChildState,
     budget: RestartBudget,
 }
 
@@ -200,9 +200,18 @@ impl Outlook<'_> {
             let time = humantime::format_duration(Duration::from_millis(millis(time)));
             return format!("starts again in {time}: restart {used} of the {bears}, then {limit}");
         }
-        if self.is_quarantined {
+        if self.child == ChildState::Quarantined {
             let all = format!("{supervisor} bears within {period}, for all of its agents together: {allowed}");
             return format!("stays down until somebody restarts it; restarts that {all}");
+        }
+        let is_down = matches!(self.state, Phase::Failed | Phase::Stopped);
+        match self.child {
+            // The wait stands beside the one that failed; the others of its group have none of their own.
+            ChildState::Restarting if is_down => {
+                return "starts again with its group, once all of it has stopped and its wait is over".to_owned();
+            }
+            ChildState::Starting if is_down => return "is about to start".to_owned(),
+            _ => {}
         }
         let end = match (self.state, self.restart) {
             (Phase::Failed | Phase::Stopped, _) => return "stays down until somebody restarts it".to_owned(),
@@ -255,7 +264,7 @@ mod tests {
             restart_in: None,
             restart: Restart::Permanent,
             on_limit: OnLimit::Escalate,
-            is_quarantined: false,
+            child: ChildState::Running,
             budget: RestartBudget::new(2, 5, Duration::from_secs(30)),
         };
         change(&mut outlook);
@@ -289,13 +298,21 @@ mod tests {
                 "starts again in 850ms: restart 2 of the 5 that mix bears within 30s, then it stays down until somebody restarts it",
             ),
             (
-                words(|outlook| outlook.state = Phase::Failed),
+                words(|outlook| (outlook.state, outlook.child) = (Phase::Stopped, ChildState::Down)),
                 "stays down until somebody restarts it",
+            ),
+            (
+                words(|outlook| (outlook.state, outlook.child) = (Phase::Stopped, ChildState::Restarting)),
+                "starts again with its group, once all of it has stopped and its wait is over",
+            ),
+            (
+                words(|outlook| (outlook.state, outlook.child) = (Phase::Failed, ChildState::Starting)),
+                "is about to start",
             ),
             (
                 words(|outlook| {
                     outlook.state = Phase::Failed;
-                    outlook.is_quarantined = true;
+                    outlook.child = ChildState::Quarantined;
                 }),
                 "stays down until somebody restarts it; restarts that mix bears within 30s, for all of its agents together: 5",
             ),

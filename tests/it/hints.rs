@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::running::House;
+use crate::running::{House, until};
 use crate::text;
 
 /// The exit code, and what is said.
@@ -30,6 +30,21 @@ fn in_a_team_that_was_stopped_agents_are_refused_with_5_and_why_tells_that_it_wa
     }
     let next = house.json(&["why", "worker-1"])["next"].clone();
     assert_eq!(next, "its team was stopped by hand: `triarch team start demo`");
+}
+
+#[test]
+fn of_an_agent_whose_group_waits_to_start_again_nobody_says_that_it_stays_down() {
+    let house = House::new();
+    let fleet = "[[team]]\nname = \"g\"\nstrategy = \"one_for_all\"\nbackoff = { first = \"10m\", max = \"10m\" }\n\
+                 [[team.agent]]\nname = \"e\"\nkind = \"echo\"\nreplicas = 2\n";
+    house.write("triarch.toml", fleet);
+    let _runtime = house.up(&[]);
+    house.json(&["agent", "kill", "g/e-1"]);
+    let next = |agent: &str| house.json(&["why", agent])["next"].as_str().unwrap().to_owned();
+    until("the group waits", || next("g/e-1").starts_with("starts again in "));
+    until("its sibling waits with it", || {
+        next("g/e-2").starts_with("starts again with its group, ")
+    });
 }
 
 #[test]
@@ -87,6 +102,26 @@ fn a_state_that_there_is_not_is_refused_with_those_there_are() {
     let list = ["agent", "list", "--state", "nosuchstate"];
     assert_refused(&house, &list, 2, &["backoff", "paused"]);
     assert_eq!(house.json(&["agent", "list", "--state", "paused"]), json!([]));
+}
+
+#[test]
+fn the_doctor_finds_a_state_folder_that_has_no_name_and_still_looks_at_the_address() {
+    let house = House::new();
+    let mut doctor = house.command(&["doctor"]);
+    let output = doctor
+        .env_remove("HOME")
+        .env_remove("TRIARCH_RUNTIME__STATE_DIR")
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = |subject: &str| said.lines().find(|line| line.contains(subject)).unwrap();
+    assert!(
+        line("state folder").starts_with("bad ") && line("state folder").contains("HOME is not set"),
+        "{said}"
+    );
+    assert!(said.contains("set HOME, or TRIARCH_RUNTIME__STATE_DIR"), "{said}");
+    assert!(line("address").contains("is free"), "{said}");
 }
 
 #[test]

@@ -59,6 +59,8 @@ fn is_had(lock: Result<(), TryLockError>) -> io::Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Claim {
     path: PathBuf,
+    /// Which file the socket is.
+    file: FileId,
     /// Let go with the process, whatever ends it.
     _lock: File,
 }
@@ -77,7 +79,15 @@ impl Claim {
         let listener = UnixListener::bind(&path).map_err(opened)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(opened)?;
         listener.set_nonblocking(true).map_err(opened)?;
-        Ok((Self { path, _lock: lock }, listener))
+        let file = file_id(&path).map_err(opened)?;
+        Ok((
+            Self {
+                path,
+                file,
+                _lock: lock,
+            },
+            listener,
+        ))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -86,8 +96,11 @@ impl Claim {
 
     /// Takes the socket's file away, and keeps the place.
     pub(crate) fn leave(&self) {
-        // The lock is still held, so this is our own socket; one that stays behind is replaced by the next runtime.
-        let _stays = fs::remove_file(&self.path);
+        // Where the folder was moved or made anew, another runtime's socket may be there; our own that stays behind is replaced
+        // by the next runtime.
+        if file_id(&self.path).is_ok_and(|file| file == self.file) {
+            let _stays = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -95,6 +108,14 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// A file whatever it is called: its device and its number there.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Makes the folder where there is none; refuses one that others can look into.
@@ -324,6 +345,22 @@ mod tests {
         UnixStream::connect(claim.path()).unwrap();
         drop(claim);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn one_whose_folder_was_moved_away_leaves_the_socket_of_the_next_there() {
+        let (folder, moved) = (folder(), folder());
+        let (first, listener) = Claim::take(&folder).unwrap();
+        fs::rename(&folder, &moved).unwrap();
+        let (second, _listener) = Claim::take(&folder).unwrap();
+        drop(listener);
+        drop(first);
+        UnixStream::connect(second.path()).unwrap();
+        drop(second);
+        assert!(!socket_path(&folder).exists());
+        for folder in [folder, moved] {
+            fs::remove_dir_all(folder).unwrap();
+        }
     }
 
     #[test]

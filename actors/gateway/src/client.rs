@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,10 +25,13 @@ const LET_IN: Duration = Duration::from_secs(10);
 /// How long one that said nothing has to say anything to somebody else.
 const ASKED_ANEW: Duration = Duration::from_secs(2);
 
+/// How long after its last answer a connection is still asked: well before the runtime ends one that asks nothing.
+const FRESH_FOR: Duration = Duration::from_secs(20);
+
 /// So much the system hands over at once, about.
 const READ_AT_ONCE: usize = 256 << 10;
 
-/// A connection to a runtime on this machine.
+/// A connection to a runtime on this machine. It is made anew before a question where nothing was asked for long.
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
@@ -39,6 +42,30 @@ pub struct Client {
     patience: Option<Duration>,
     /// What was asked for last.
     asked: String,
+    stage: Stage,
+    /// How long it may be idle and still be asked.
+    fresh_for: Duration,
+}
+
+/// What is known of the connection.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Nothing is asked, since then.
+    Idle(Instant),
+    /// An answer is awaited.
+    Asked,
+    /// What comes next, if anything does, may be what is left of an answer.
+    Lost,
+}
+
+impl Stage {
+    fn is_to_be_asked(self, fresh_for: Duration) -> bool {
+        match self {
+            Self::Idle(since) => since.elapsed() < fresh_for,
+            Self::Asked => true,
+            Self::Lost => false,
+        }
+    }
 }
 
 /// Why the runtime could not be asked.
@@ -162,6 +189,8 @@ impl Client {
             line: Vec::new(),
             patience: None,
             asked: String::new(),
+            stage: Stage::Idle(Instant::now()),
+            fresh_for: FRESH_FOR,
         })
     }
 
@@ -174,6 +203,17 @@ impl Client {
         set.map_err(|source| self.lost(source))?;
         self.patience = patience;
         Ok(())
+    }
+
+    /// Connects anew where nothing was asked for long, as the runtime ends such connections, or where an answer was not heard to
+    /// its end. Between questions one connection is as good as another.
+    fn freshen(&mut self) -> Result<(), ClientError> {
+        if self.stage.is_to_be_asked(self.fresh_for) {
+            return Ok(());
+        }
+        let stream = connect(&self.path, LET_IN).map_err(|source| ClientError::unconnected(&self.path, source))?;
+        self.stream = BufReader::with_capacity(READ_AT_ONCE, stream);
+        self.wait_at_most(self.patience)
     }
 
     /// Has `operation` performed: hands its progress to `told` as it comes, and returns what came of it.
@@ -201,6 +241,8 @@ impl Client {
 
     /// Asks, and waits for nothing.
     pub fn ask(&mut self, operation: &str, input: &impl Serialize) -> Result<(), ClientError> {
+        self.freshen()?;
+        self.stage = Stage::Asked;
         operation.clone_into(&mut self.asked);
         let written = serde_json::to_vec(&Asking { operation, input });
         let mut line = written.map_err(|error| self.lost(error.into()))?;
@@ -214,6 +256,16 @@ impl Client {
 
     /// The next line of the answer; the last one is an output or an error.
     pub fn answer<O: DeserializeOwned>(&mut self) -> Result<Answer<O>, ClientError> {
+        let read = self.read_answer();
+        self.stage = match read {
+            Ok(Answer::Progress(_) | Answer::Part(_)) => Stage::Asked,
+            Ok(Answer::Output(_) | Answer::Error(_)) => Stage::Idle(Instant::now()),
+            Err(_) => Stage::Lost,
+        };
+        read
+    }
+
+    fn read_answer<O: DeserializeOwned>(&mut self) -> Result<Answer<O>, ClientError> {
         self.line.clear();
         let mut bounded = (&mut self.stream).take(ANSWER_MAX);
         let read = bounded.read_until(b'\n', &mut self.line);
@@ -322,6 +374,67 @@ mod tests {
         );
         assert!(error.remedy.contains("triarch status"), "{error}");
         drop(answering.join().unwrap());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Hears a question, and answers it with a number.
+    fn answer(mut stream: &UnixStream, number: u32) {
+        BufReader::new(stream).read_line(&mut String::new()).unwrap();
+        let output = crate::Written::of(&number).unwrap();
+        stream.write_all(&Answer::Output(output).written()).unwrap();
+    }
+
+    fn ask(client: &mut Client) -> Result<u32, OperationError> {
+        client.request("status", &(), |_| {})
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
+    fn one_that_asked_nothing_for_long_connects_anew_instead_of_hearing_that_it_was_ended() {
+        let folder = std::env::temp_dir().join(format!("triarch-client-idle-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = crate::socket_path(&folder);
+        let runtime = UnixListener::bind(&path).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        client.wait_at_most(Some(Duration::from_secs(5))).unwrap();
+        let answering = std::thread::spawn(move || {
+            let (mut first, _) = runtime.accept().unwrap();
+            answer(&first, 1);
+            answer(&first, 2);
+            let ended = OperationError::new(
+                Code::Refused,
+                "this connection has asked nothing for too long",
+                "ask again",
+            );
+            first.write_all(&Answer::Error(ended).written()).unwrap();
+            drop(first);
+            answer(&runtime.accept().unwrap().0, 3);
+        });
+        assert_eq!((ask(&mut client), ask(&mut client)), (Ok(1), Ok(2)));
+        client.fresh_for = Duration::ZERO;
+        assert_eq!(ask(&mut client), Ok(3));
+        let patience = client.stream.get_ref().read_timeout().unwrap();
+        assert_eq!(patience, Some(Duration::from_secs(5)), "it is as patient as before");
+        answering.join().unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
+    fn what_was_not_heard_in_time_is_no_answer_to_the_next_question() {
+        let folder = std::env::temp_dir().join(format!("triarch-client-late-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = crate::socket_path(&folder);
+        let runtime = UnixListener::bind(&path).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
+        assert!(ask(&mut client).is_err());
+        let (first, _asked_anew) = (runtime.accept().unwrap().0, runtime.accept().unwrap());
+        answer(&first, 1);
+        client.wait_at_most(None).unwrap();
+        let answering = std::thread::spawn(move || answer(&runtime.accept().unwrap().0, 2));
+        assert_eq!(ask(&mut client), Ok(2));
+        answering.join().unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 

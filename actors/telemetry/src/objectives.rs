@@ -8,6 +8,7 @@
 //!
 //! The first two are read from histograms, so each limit is an edge of one. The waits between restarts grow beyond
 //! 500 ms with the fourth failure in a row: a child that keeps failing eats the budget, one that failed once does not.
+//! A restart that is given up, as in quarantine, is no good one, however soon that was.
 
 use std::sync::Arc;
 use std::time::Duration;

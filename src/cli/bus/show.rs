@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use triarch_teams::Span;
 
-use super::super::memory::tame;
-use super::super::screen::{Screen, Tint, harmless};
+use super::super::screen::{Screen, Tint, harmless, tame};
 use super::super::show::{Show, bytes, counted, facts};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{

@@ -23,7 +23,7 @@ use crate::operations::memory::{
 };
 use crate::operations::{Code, Trouble};
 use put::Put;
-pub(super) use show::{change_line, tame};
+pub(super) use show::change_line;
 use sink::Sink;
 
 #[derive(Debug, Subcommand)]

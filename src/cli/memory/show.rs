@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::screen::{Screen, Tint, harmless};
+use super::super::screen::{Screen, Tint, harmless, tame};
 use super::super::show::{Show, ago, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::memory::{
@@ -50,21 +50,6 @@ fn brief(entry: &EntrySeen) -> String {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value,
     }
-}
-
-/// What others wrote does nothing to a terminal; what goes elsewhere goes as it is.
-pub(in crate::cli) fn tame(screen: &Screen, text: String) -> String {
-    if screen.is_terminal() {
-        harmless_lines(&text)
-    } else {
-        text
-    }
-}
-
-/// Lines stay lines.
-fn harmless_lines(text: &str) -> String {
-    let lines = text.split('\n').map(harmless);
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl Show for EntrySeen {

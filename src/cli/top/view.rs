@@ -83,6 +83,12 @@ impl View {
             .collect();
         self.rows = rows;
         self.status = Some(status);
+        self.keep_in_sight();
+    }
+
+    /// Of rows that there are one is always shown.
+    fn keep_in_sight(&mut self) {
+        self.top = self.top.min(self.shown().len().saturating_sub(1));
     }
 
     /// A key was pressed.
@@ -109,7 +115,7 @@ impl View {
             KeyCode::Home => self.top = 0,
             _ => {}
         }
-        self.top = self.top.min(self.shown().len().saturating_sub(1));
+        self.keep_in_sight();
         Flow::Stay
     }
 
@@ -284,6 +290,21 @@ pub(super) mod tests {
         assert_eq!(view.top, 1);
         press(&mut view, &[KeyCode::Up, KeyCode::Up]);
         assert_eq!(view.top, 0);
+    }
+
+    #[test]
+    fn where_most_rows_have_gone_the_others_are_shown_however_far_one_had_scrolled() {
+        let agents = |count: u64| {
+            (0..count)
+                .map(|number| agent(&format!("a/{number:02}"), 0, 0, 0))
+                .collect()
+        };
+        let mut view = View::default();
+        view.see(status(1000), agents(60));
+        press(&mut view, &[KeyCode::PageDown; 5]);
+        assert_eq!(view.top, 50);
+        view.see(status(2000), agents(3));
+        assert!(view.top < view.shown().len(), "{}", view.top);
     }
 
     #[test]

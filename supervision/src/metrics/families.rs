@@ -86,7 +86,7 @@ pub const SUPERVISOR_RESTART_SECONDS: Family = Family::histogram(
     "triarch_supervisor_restart_seconds",
     Buckets::FAST,
     &[],
-    "Time from a failure to the child running again, waits included, over all supervisors.",
+    "Time from a failure to the child running again, waits included, over all supervisors; beyond all edges where it was given up.",
 );
 
 /// Escalations.

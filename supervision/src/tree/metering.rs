@@ -37,6 +37,9 @@ use crate::sys::about_to_read;
 /// Set beside the moment of a node's end while its restart is under way.
 const AWAITED: u64 = 1 << 63;
 
+/// Longer than any restart that somebody could call quick: no edge of the histogram lies beyond it.
+const BEYOND_ALL: Duration = Duration::from_millis(2_501);
+
 /// The handles that all agents of one type under one supervisor share; a supervisor has its own.
 #[derive(Debug)]
 pub(super) struct Handles {
@@ -84,7 +87,7 @@ impl NodeMeters {
             Phase::Starting => self.starts(handles, at),
             Phase::Idle => self.runs(handles, at),
             Phase::Stopped => self.ends(handles, reason, at),
-            Phase::Failed => self.fell.store(0, Ordering::Relaxed),
+            Phase::Failed => self.is_given_up(handles, at),
             _ => {}
         }
     }
@@ -108,6 +111,15 @@ impl NodeMeters {
             self.fell.store(0, Ordering::Relaxed);
             let fell = Moment::from_nanos(fell & !AWAITED);
             handles.restart_seconds.observe(at.since(fell));
+        }
+    }
+
+    /// It comes back no more. A restart that was under way took too long, however soon it was given up.
+    fn is_given_up(&self, handles: &Handles, at: Moment) {
+        let fell = self.fell.swap(0, Ordering::Relaxed);
+        if fell & AWAITED != 0 {
+            let fell = Moment::from_nanos(fell & !AWAITED);
+            handles.restart_seconds.observe(at.since(fell).max(BEYOND_ALL));
         }
     }
 
@@ -440,7 +452,7 @@ fn own_instruments() -> Result<Instruments, StartError> {
 mod tests {
     use super::super::shared::{Door, Shared};
     use super::*;
-    use crate::metrics::Value;
+    use crate::metrics::{Measure, Value, families};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -615,6 +627,14 @@ mod tests {
             shared.strike(&second);
             assert_eq!(kept(), before);
         }
+    }
+
+    #[test]
+    fn what_is_given_up_lies_beyond_all_edges() {
+        let Measure::Histogram(buckets) = families::SUPERVISOR_RESTART_SECONDS.measure else {
+            panic!("it is a histogram");
+        };
+        assert!(buckets.edges().all(|edge| edge < BEYOND_ALL));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use triarch_supervision::metrics::families::TREE;
-use triarch_supervision::metrics::{Catalogue, Counter, Family, Instruments, Section, TELEMETRY, Value};
+use triarch_supervision::metrics::{Catalogue, Counter, Family, Instruments, Section, Spread, TELEMETRY, Value};
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::Phase;
 
 use crate::kit::{Idler, SECOND, Say, Worker, check_balance, grow, lines, part, quiet, shown, team, tell};
 
@@ -25,6 +26,15 @@ async fn down_for_three_seconds() -> (Tree, Address<Say>) {
     (tree, address)
 }
 
+fn restart_seconds(tree: &Tree) -> Spread {
+    let mut readings = tree.instruments().read().into_iter();
+    let restarts = readings.find(|reading| reading.family.name == "triarch_supervisor_restart_seconds");
+    match restarts.unwrap().samples.remove(0).value {
+        Value::Spread(spread) => *spread,
+        value => panic!("{value:?} is no histogram"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
     let (tree, _worker) = down_for_three_seconds().await;
@@ -35,13 +45,7 @@ async fn a_restart_takes_as_long_as_the_child_was_down_by_the_trees_clock() {
     ]);
     assert_eq!(part(&shown(&tree), &["agents{", "supervisor_children"]), down);
     sleep(4 * SECOND).await;
-    let readings = tree.instruments().read();
-    let restarts = readings
-        .iter()
-        .find(|reading| reading.family.name == "triarch_supervisor_restart_seconds");
-    let Value::Spread(spread) = &restarts.unwrap().samples[0].value else {
-        panic!("it is a histogram");
-    };
+    let spread = restart_seconds(&tree);
     let late = spread.sum().checked_sub(3 * SECOND).unwrap();
     assert!(spread.count() == 1 && late < 5 * Duration::from_millis(1), "{spread:?}");
     tree.stop().await;
@@ -262,5 +266,41 @@ async fn the_time_after_a_restart_that_was_declined_is_no_restart() {
     let handle = tree.observer().supervisor("team").unwrap();
     handle.restart_child("fickle").await.unwrap();
     assert_eq!(part(&shown(&tree), &["supervisor_restart_seconds"]), BTreeMap::new());
+    tree.stop().await;
+}
+
+/// Starts once and never again.
+struct Once;
+
+impl Agent for Once {
+    type Message = Say;
+    type Spec = Arc<AtomicU64>;
+
+    async fn start(lives: Self::Spec, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+        if lives.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Err(Failure::new("its disk is gone"));
+        }
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Say, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        Err(Failure::new("whatever it is told"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_is_given_up_is_one_that_took_too_long() {
+    let once = Child::of::<Once>("once", Arc::default()).on_limit(OnLimit::Quarantine);
+    let address = once.address();
+    let tree = grow(team().intensity(Intensity::new(3, SECOND)).child(once)).await;
+    tell(&address, [Say::Work]).await;
+    sleep(SECOND).await;
+    assert_eq!(tree.observer().node("team/once").unwrap().state, Phase::Failed);
+    let spread = restart_seconds(&tree);
+    let within = spread.cumulative().filter(|(edge, _)| edge.is_some());
+    assert!(
+        spread.count() == 1 && within.map(|(_, count)| count).all(|count| count == 0),
+        "{spread:?}"
+    );
     tree.stop().await;
 }

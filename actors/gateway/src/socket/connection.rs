@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::io::{Interest, Ready};
 use tokio::net::UnixStream;
 use triarch_supervision::prelude::*;
+use triarch_supervision::tree::{Observer, Phase};
 
 use crate::guests::{Arrival, Guest, Outstayed};
 use crate::metrics::Refusal;
@@ -140,19 +141,13 @@ impl Agent for Connection {
         Ok(())
     }
 
-    async fn stop(&mut self, reason: &ExitReason, _ctx: &mut Context<Self>) {
+    async fn stop(&mut self, reason: &ExitReason, ctx: &mut Context<Self>) {
+        let is_over = is_over(&ctx.observer());
         if let Some(in_hand) = self.in_hand.take() {
-            let remedy = "start the runtime and ask again";
-            let stopped = OperationError::new(Code::NotRunning, "the runtime stopped before this was done", remedy);
-            self.conclude(&in_hand, Err(stopped));
+            self.conclude(&in_hand, Err(undone(is_over)));
         } else if *reason == ExitReason::Shutdown && self.outbox.is_empty() {
             // Whoever asks next finds this as the answer.
-            let stopped = OperationError::new(
-                Code::NotRunning,
-                "the runtime has stopped",
-                "start one with `triarch up`",
-            );
-            self.say(&Answer::Error(stopped));
+            self.say(&Answer::Error(ended(is_over)));
         }
         // As far as they are taken at once: for one that does not read, everybody else would wait.
         let unwritten = self.outbox.get(self.written..).unwrap_or_default();
@@ -409,6 +404,31 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.reserve.keep_closed(Arc::clone(&self.stream));
     }
+}
+
+/// Whether the whole runtime ends, and not only its doors.
+fn is_over(tree: &Observer) -> bool {
+    let root = tree.node("root");
+    root.is_ok_and(|root| matches!(root.state, Phase::Stopping | Phase::Stopped | Phase::Failed))
+}
+
+/// What becomes of a request that is in hand when its connection ends.
+fn undone(is_over: bool) -> OperationError {
+    if is_over {
+        let remedy = "start the runtime and ask again";
+        return OperationError::new(Code::NotRunning, "the runtime stopped before this was done", remedy);
+    }
+    let message = "this connection was ended before this was done";
+    OperationError::new(Code::Failed, message, "look whether it was done, or ask again")
+}
+
+/// What is said to one that asks nothing when its connection ends.
+fn ended(is_over: bool) -> OperationError {
+    if is_over {
+        let remedy = "start one with `triarch up`";
+        return OperationError::new(Code::NotRunning, "the runtime has stopped", remedy);
+    }
+    OperationError::new(Code::Refused, "this connection was ended", "ask again")
 }
 
 /// What is left of the line of `outbox` of which a part is written: nothing where none is.

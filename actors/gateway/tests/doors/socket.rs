@@ -241,15 +241,31 @@ async fn an_operation_that_panics_is_a_failure_of_the_runtime_and_of_nothing_els
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_tells_whoever_waits_that_it_was_not_done() {
+async fn a_stop_tells_whoever_waits_that_it_was_not_done_and_whoever_asks_next_that_there_was_one() {
     let house = House::open().await;
-    let mut caller = Caller::of(&house).await;
+    let (mut idle, mut caller) = (Caller::of(&house).await, Caller::of(&house).await);
     caller.say(&asked("wait", &Value::Null)).await;
     assert_eq!(caller.hear().await, Some(Answer::Progress(json!("waiting"))));
     let stopping = house.tree.stop();
     let hearing = async { (caller.hear_code().await, caller.hear().await) };
     let (_, heard) = soon("it is told", async { tokio::join!(stopping, hearing) }).await;
     assert_eq!(heard, (Some(Code::NotRunning), None));
+    assert_eq!(idle.hear_code().await, Some(Code::NotRunning));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_only_the_doors_are_ended_nobody_is_told_that_the_runtime_has_stopped() {
+    let house = House::open().await;
+    let (mut idle, mut busy) = (Caller::of(&house).await, Caller::of(&house).await);
+    idle.say(&asked("echo", &json!(1))).await;
+    assert_eq!(idle.hear().await, Some(output(&json!(1))));
+    busy.say(&asked("wait", &Value::Null)).await;
+    assert_eq!(busy.hear().await, Some(Answer::Progress(json!("waiting"))));
+    let root = house.tree.observer().supervisor("root").unwrap();
+    root.terminate_child("gateway").await.unwrap();
+    assert_eq!(idle.hear_code().await, Some(Code::Refused));
+    assert_eq!(busy.hear_code().await, Some(Code::Failed));
     house.close().await;
 }
 
