@@ -138,11 +138,7 @@ impl Submit {
             cancel_when_missed: self.cancel_when_missed,
             not_before: time(self.not_before),
             timeout: time(self.timeout),
-            retry: Retry {
-                retries: self.retries,
-                first: self.retry_after.0,
-                ..Retry::default()
-            },
+            retry: Retry::after(self.retry_after.0, self.retries),
             after: self.after.iter().copied().map(After::Task).collect(),
             needs: self.needs.clone(),
             affinity: self.worker.clone().map(|worker| Affinity { worker, hold: None }),

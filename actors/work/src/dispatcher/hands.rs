@@ -301,11 +301,11 @@ impl Hands {
     }
 
     /// The queue has heard what was told of a lease, which may be over. Only the last word of it lets a task be forgotten: what was
-    /// told before may be answered after it.
+    /// told before may be answered after it, and the last is kept as late where the lease is over.
     pub(super) fn heard(&mut self, fence: Fence, was_last: bool, is_stale: bool, effects: &mut Vec<Effect>) {
         let Some(holding) = self.held.get(fence) else { return };
         match holding.step {
-            Step::Over(_) if was_last || is_stale => {
+            Step::Over(_) if was_last => {
                 self.crowd.leave(fence);
                 drop(self.held.remove(fence));
             }

@@ -314,6 +314,7 @@ fn fits(place: usize, submission: &Submission) -> Result<(), Refusal> {
         .or_else(|| count("labels", submission.labels.len(), LABELS_MAX))
         .or_else(|| (longest > Some(WAIT_MAX)).then(|| "a timeout or a wait of more than 30 days".to_owned()))
         .or_else(|| (submission.timeout == Some(Duration::ZERO)).then(|| "no time for an attempt".to_owned()))
+        .or_else(|| (retry.first > retry.longest).then(|| "a first wait that is longer than its longest".to_owned()))
         .or_else(|| count("hundredths of jitter", retry.jitter_percent.into(), 100));
     let remedy = "submit it with less";
     problem.map_or(Ok(()), |problem| Err(Refusal::Unfit { place, problem, remedy }))
