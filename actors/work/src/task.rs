@@ -84,10 +84,6 @@ mod as_millis {
         serializer.serialize_u64(crate::time::millis(*time))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
-    }
-
     pub(super) mod optional {
         use super::{Deserialize, Deserializer, Duration, Serializer};
 

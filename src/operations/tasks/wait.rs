@@ -60,8 +60,8 @@ pub(crate) struct Waited {
 const TROUBLES: usize = 10;
 /// So many are waited for at a time.
 const AT_ONCE: usize = 1_000;
-/// So many can be waited for in one question.
-const TASKS_MAX: u64 = 1_000_000;
+/// So many can be waited for in one question: as many as may be open where nobody says otherwise.
+const TASKS_MAX: u64 = 2_000_000;
 
 impl Waited {
     pub(crate) fn count_ended(&self) -> usize {

@@ -161,7 +161,8 @@ fn a_result_that_came_in_time_waits_for_room_longer_than_an_attempt_may_take() {
     let claims = earlier.map(|_| room.claim());
     for claim in &claims {
         room.submit(after(&[claim.task]));
-        room.run(|tasks, turn| tasks.begin(turn, claim.task, claim.fence)).unwrap();
+        room.run(|tasks, turn| tasks.begin(turn, claim.task, claim.fence))
+            .unwrap();
     }
     let done = |room: &mut Room, place: usize| {
         let claim: &Claim = &claims[place];

@@ -226,7 +226,10 @@ fn a_first_wait_is_as_long_as_was_asked_for_and_none_is_longer_than_the_longest(
     let retry = Retry { longest, ..retry };
     let refused = room.batch(vec![Submission { retry, ..task() }]).unwrap_err();
     let told = refused.to_string();
-    assert!(told.contains("has a first wait that is longer than its longest"), "{told}");
+    assert!(
+        told.contains("has a first wait that is longer than its longest"),
+        "{told}"
+    );
     room.check();
 }
 
