@@ -236,6 +236,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn as_many_are_waited_for_as_may_be_open() {
+        let most = triarch_work::Config::default().open_max;
+        assert!(u64::try_from(most).unwrap() <= TASKS_MAX, "{most}");
+    }
+
+    #[test]
     fn a_task_counts_once_however_its_end_is_heard_and_one_that_is_kept_no_more_has_ended() {
         let [one, two, three, later] = [1, 2, 3, 9].map(TaskId::new);
         let mut awaited = Awaited::new([one, two, three].into(), 3);
