@@ -414,7 +414,7 @@ pub(super) fn tasks_changed() -> TasksChanged {
 pub(super) fn task_stats() -> StatsShown {
     read(json!({
         "submitted": 10_004, "done": 9_997, "failed": 1, "cancelled": 1, "expired": 0, "dead": 2, "open": 3, "leased": 1,
-        "body_bytes": 420, "oldest_ready_ms": 1_250, "ended_kept": 9_999, "dead_kept": 2, "late_kept": 0, "is_draining": true,
+        "body_bytes": 420, "inputs_bytes": 3_000_000, "oldest_ready_ms": 1_250, "ended_kept": 9_999, "dead_kept": 2, "late_kept": 0, "is_draining": true,
     }))
 }
 

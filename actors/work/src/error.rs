@@ -103,6 +103,14 @@ pub enum Refusal {
         /// Which.
         task: TaskId,
     },
+    /// A task that is submitted names another that cannot be what it is to be.
+    #[error("the task at place {place}: {refusal}")]
+    Names {
+        /// At which place of the batch, from 0.
+        place: usize,
+        /// Why the other cannot.
+        refusal: Box<Refusal>,
+    },
     /// The lease is over.
     #[error("lease {fence} of task {task} is over, and the task is {}; what was done is kept as a late result, drop it", .state.label())]
     Stale {

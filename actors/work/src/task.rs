@@ -84,10 +84,6 @@ mod as_millis {
         serializer.serialize_u64(crate::time::millis(*time))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
-    }
-
     pub(super) mod optional {
         use super::{Deserialize, Deserializer, Duration, Serializer};
 
@@ -107,14 +103,14 @@ mod as_millis {
 
 /// How often a failed task is tried again, and after which wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "RetryAsked")]
 pub struct Retry {
     /// So often after the first attempt.
     pub retries: u16,
     /// The wait after the first failure; it doubles with each.
     #[serde(rename = "first_ms", with = "as_millis")]
     pub first: Duration,
-    /// The longest wait.
+    /// The longest wait; the first is no longer than it.
     #[serde(rename = "longest_ms", with = "as_millis")]
     pub longest: Duration,
     /// Up to so many hundredths of a wait are left off by chance.
@@ -128,6 +124,45 @@ impl Default for Retry {
             first: Duration::from_secs(1),
             longest: Duration::from_mins(5),
             jitter_percent: 25,
+        }
+    }
+}
+
+impl Retry {
+    /// So often after the first attempt, and at first after that wait, however long it is.
+    pub fn after(first: Duration, retries: u16) -> Self {
+        let usual = Self::default();
+        Self {
+            retries,
+            first,
+            longest: usual.longest.max(first),
+            ..usual
+        }
+    }
+}
+
+/// The same as people write it: of the two waits, what is not said gives way to what is.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetryAsked {
+    retries: u16,
+    #[serde(rename = "first_ms", with = "as_millis::optional")]
+    first: Option<Duration>,
+    #[serde(rename = "longest_ms", with = "as_millis::optional")]
+    longest: Option<Duration>,
+    jitter_percent: Option<u8>,
+}
+
+impl From<RetryAsked> for Retry {
+    fn from(asked: RetryAsked) -> Self {
+        let usual = Self::default();
+        let first = asked.first.unwrap_or(usual.first);
+        let most = asked.longest.filter(|_| asked.first.is_none());
+        Self {
+            retries: asked.retries,
+            first: first.min(most.unwrap_or(first)),
+            longest: asked.longest.unwrap_or(usual.longest.max(first)),
+            jitter_percent: asked.jitter_percent.unwrap_or(usual.jitter_percent),
         }
     }
 }
@@ -303,6 +338,25 @@ mod tests {
         assert_eq!(submission.after[2], After::Place(0));
         let again = serde_json::to_string(&submission).unwrap();
         assert_eq!(serde_json::from_str::<Submission>(&again).unwrap(), submission);
+    }
+
+    #[test]
+    fn of_the_waits_of_retries_what_is_not_said_gives_way_to_what_is() {
+        for (line, first, longest) in [
+            ("{}", 1, 300),
+            (r#"{"first_ms":3600000}"#, 3_600, 3_600),
+            (r#"{"first_ms":2000}"#, 2, 300),
+            (r#"{"longest_ms":0}"#, 0, 0),
+            (r#"{"longest_ms":3600000}"#, 1, 3_600),
+            (r#"{"first_ms":9000,"longest_ms":5000}"#, 9, 5),
+        ] {
+            let retry: Retry = serde_json::from_str(line).unwrap();
+            let waits = [retry.first, retry.longest].map(|wait| wait.as_secs());
+            assert_eq!(waits, [first, longest], "{line}");
+        }
+        assert!(serde_json::from_str::<Retry>(r#"{"first":1}"#).is_err());
+        let usual = Retry::default();
+        assert_eq!(Retry::after(usual.first, usual.retries), usual);
     }
 
     #[test]

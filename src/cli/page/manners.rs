@@ -390,14 +390,21 @@ pub(super) const MANNERS: &[Manner] = &[
         "task.submit",
         List("A task that was submitted"),
         &[
-            (1, "it is not on disk; or with `--wait`, not all ended as done"),
+            (
+                1,
+                "it is not on disk; or with `--wait`, not all ended as done, or were not waited for to the end",
+            ),
             (
                 2,
-                "it cannot be taken as it is, or waits for itself or for a task that there is not",
+                "it cannot be taken as it is, or waits for itself or for a task that there never was",
+            ),
+            (
+                4,
+                "nobody is there whom it is for, or a task that it names is not there, or kept no more",
             ),
             (
                 5,
-                "no more are taken, as many are open as may be, or one that it waits for has failed",
+                "no more are taken, as many are open or as large results waited for as may be, or one that it waits for has failed",
             ),
         ],
     ),
@@ -410,7 +417,7 @@ pub(super) const MANNERS: &[Manner] = &[
         &[
             (1, "not all ended as done"),
             (3, "they have not ended within the time"),
-            NO_TASK,
+            (4, "there is no such task, and never was"),
         ],
     ),
     asking(

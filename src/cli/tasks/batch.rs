@@ -89,19 +89,39 @@ fn look_through(file: &Path) -> Result<Option<usize>, Trouble> {
     if file == Path::new("-") || !file.is_file() {
         return Ok(None);
     }
-    let mut count = 0;
+    let mut are_tasks = Vec::new();
     for (index, line) in lines(file)?.enumerate() {
         let line = line.map_err(|error| unread(file, &error))?;
-        if !line.trim().is_empty() {
-            count += 1;
-            task(index + 1, &line).map_err(|trouble| so_far(file, trouble, &[]))?;
+        let is_task = !line.trim().is_empty();
+        if is_task {
+            fits(index + 1, &line, &are_tasks).map_err(|trouble| so_far(file, trouble, &[]))?;
+        }
+        are_tasks.push(is_task);
+    }
+    match are_tasks.into_iter().filter(|is_task| *is_task).count() {
+        0 => Err(nothing(file)),
+        count => Ok(Some(count)),
+    }
+}
+
+/// Whether a line is a task, and comes after earlier ones alone where it says so by their places.
+fn fits(number: usize, line: &str, are_tasks: &[bool]) -> Result<(), Trouble> {
+    for after in task(number, line)?.after {
+        let After::Place(place) = after else { continue };
+        let earlier = usize::try_from(place).ok().and_then(|place| are_tasks.get(place));
+        if earlier != Some(&true) {
+            return Err(not_earlier(number, place));
         }
     }
-    if count == 0 {
-        Err(nothing(file))
-    } else {
-        Ok(Some(count))
-    }
+    Ok(())
+}
+
+fn not_earlier(number: usize, place: u32) -> Trouble {
+    let message = format!(
+        "line {number} waits for place {place}, which is line {}, where there is no earlier task",
+        u64::from(place) + 1
+    );
+    Trouble::new(Code::Usage, message, "name an earlier one; places count lines from 0")
 }
 
 fn task(number: usize, line: &str) -> Result<Submission, Trouble> {
@@ -223,15 +243,7 @@ impl Batch {
             .ok()
             .and_then(|line| self.places.get(line).copied().flatten());
         let Some(place) = place else {
-            let message = format!(
-                "line {number} waits for place {line}, which is line {}, where there is no earlier task",
-                u64::from(line) + 1
-            );
-            return Err(Trouble::new(
-                Code::Usage,
-                message,
-                "name an earlier one; places count lines from 0",
-            ));
+            return Err(not_earlier(number, line));
         };
         *after = match (submitted.get(place), u32::try_from(place - self.before.min(place))) {
             (Some(earlier), _) => After::Task(earlier.task),
@@ -324,6 +336,29 @@ mod tests {
             None,
             "nobody knows what comes by a pipe"
         );
+    }
+
+    #[test]
+    fn a_line_that_waits_for_none_before_it_is_found_before_anything_is_submitted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tasks.jsonl");
+        for (place, told) in [
+            (1_090, "place 1090, which is line 1091,"),
+            (1_049, "place 1049, which is line 1050,"),
+            (7, "place 7, which is line 8,"),
+        ] {
+            let mut text = vec![r#"{"kind":"a"}"#.to_owned(); 1_100];
+            text[7].clear();
+            text[1_049] = format!(r#"{{"kind":"a","after":[{{"place":8}},{{"place":{place}}}]}}"#);
+            std::fs::write(&file, text.join("\n")).unwrap();
+            let trouble = look_through(&file).unwrap_err();
+            assert_eq!(trouble.code, Code::Usage);
+            let expected = format!(
+                "{}: line 1050 waits for {told} where there is no earlier task; nothing was submitted",
+                file.display()
+            );
+            assert_eq!(trouble.message, expected);
+        }
     }
 
     #[test]

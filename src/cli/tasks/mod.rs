@@ -17,6 +17,8 @@ use super::describe::Described;
 use super::output::tell;
 use super::progress::Bar;
 use super::reach;
+use super::screen::Screen;
+use super::show::Show as _;
 use crate::complaint::complain;
 use crate::operations::{
     Body, Code, LabelAsked, Submitted, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskShow, TaskStats,
@@ -138,11 +140,7 @@ impl Submit {
             cancel_when_missed: self.cancel_when_missed,
             not_before: time(self.not_before),
             timeout: time(self.timeout),
-            retry: Retry {
-                retries: self.retries,
-                first: self.retry_after.0,
-                ..Retry::default()
-            },
+            retry: Retry::after(self.retry_after.0, self.retries),
             after: self.after.iter().copied().map(After::Task).collect(),
             needs: self.needs.clone(),
             affinity: self.worker.clone().map(|worker| Affinity { worker, hold: None }),
@@ -192,7 +190,20 @@ fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Tr
         return Ok(());
     }
     let all = TaskWait::for_all(submitted.iter().map(|submitted: &Submitted| submitted.task));
-    wait(&mut runtime, &all, as_json)
+    wait(&mut runtime, &all, as_json).map_err(|trouble| with_what_was_submitted(&submitted, trouble))
+}
+
+/// Nobody submits again what was submitted since it was not waited for to the end.
+fn with_what_was_submitted(submitted: &Vec<Submitted>, trouble: Trouble) -> Trouble {
+    if trouble.is_silent() {
+        return trouble;
+    }
+    let told = submitted.show(&Screen::of_stdout());
+    Trouble {
+        code: Code::Failed,
+        message: format!("{}; then: {}", told.trim_end().replace('\n', ", "), trouble.message),
+        ..trouble
+    }
 }
 
 /// Tells what is taken by nobody as things are. Submitted they are in any case, whatever comes of this question.

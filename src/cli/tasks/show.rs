@@ -7,7 +7,7 @@ use triarch_work::dispatcher::Taking;
 use triarch_work::machine::LIST_MAX;
 
 use super::super::screen::{Screen, Tint, harmless};
-use super::super::show::{Show, counted, facts, span};
+use super::super::show::{Show, bytes, counted, facts, span};
 use super::super::table::{Cell, Columns, table};
 use crate::operations::{StatsShown, Submitted, TASKS_LISTED as MOST, TaskHeld, TaskSeen, TasksChanged, Waited};
 
@@ -310,6 +310,14 @@ impl Show for StatsShown {
                     format!(
                         "{} ended, {} dead, {} late results",
                         self.ended_kept, self.dead_kept, self.late_kept
+                    ),
+                ),
+                (
+                    "bytes",
+                    format!(
+                        "{} of open tasks, {} of results that they wait for",
+                        bytes(self.body_bytes),
+                        bytes(self.inputs_bytes)
                     ),
                 ),
                 (

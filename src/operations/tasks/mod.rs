@@ -180,6 +180,9 @@ pub(crate) struct StatsShown {
     /// In the hands of agents.
     pub(crate) leased: u64,
     pub(crate) body_bytes: u64,
+    /// Of results that open tasks wait for, those to come counted.
+    #[serde(default)]
+    pub(crate) inputs_bytes: u64,
     pub(crate) oldest_ready_ms: Option<u64>,
     /// So many that have ended are kept, dead ones not counted.
     pub(crate) ended_kept: u64,
@@ -227,6 +230,7 @@ impl From<&Overview> for StatsShown {
             open: overview.open as u64,
             leased: overview.leases as u64,
             body_bytes: overview.body_bytes as u64,
+            inputs_bytes: overview.inputs_bytes as u64,
             oldest_ready_ms: overview.oldest_ready.map(millis),
             ended_kept: overview.ended_kept as u64,
             dead_kept: overview.dead_kept as u64,
@@ -238,14 +242,22 @@ impl From<&Overview> for StatsShown {
 
 impl From<TaskError> for Trouble {
     fn from(error: TaskError) -> Self {
-        use Refusal::{Cycle, NoSuchTask, TooLarge, Unfit, WrongState};
         let code = match &error {
-            TaskError::Refused(NoSuchTask { .. }) => Code::NotFound,
-            TaskError::Refused(Unfit { .. } | Cycle { .. } | TooLarge { .. }) => Code::Usage,
-            TaskError::Refused(WrongState { .. } | Refusal::Draining | Refusal::Full { .. }) => Code::Refused,
+            TaskError::Refused(refusal) => code(refusal),
             _ => Code::Failed,
         };
         Self::new(code, caused(&error), "")
+    }
+}
+
+fn code(refusal: &Refusal) -> Code {
+    use Refusal::{Cycle, Draining, Full, Inputs, Names, NoSuchTask, TooLarge, Unfit, WrongState};
+    match refusal {
+        NoSuchTask { .. } => Code::NotFound,
+        Unfit { .. } | Cycle { .. } | TooLarge { .. } => Code::Usage,
+        WrongState { .. } | Draining | Full { .. } | Inputs { .. } => Code::Refused,
+        Names { refusal, .. } => code(refusal),
+        _ => Code::Failed,
     }
 }
 

@@ -88,7 +88,20 @@ impl Places {
                 let cycle = cycle.into_iter().map(in_file).collect();
                 TaskError::from(Refusal::Cycle { cycle }).into()
             }
+            TaskError::Refused(Refusal::Names { place, refusal }) => {
+                let trouble = Trouble::from(TaskError::from(*refusal));
+                let message = self.whose(place) + &trouble.message;
+                Trouble { message, ..trouble }
+            }
             other => other.into(),
+        }
+    }
+
+    /// Whose trouble it is, where it may be another's.
+    fn whose(&self, place: usize) -> String {
+        match self.count {
+            1 if self.lines.is_empty() => String::new(),
+            _ => format!("{}: ", self.name(place)),
         }
     }
 }
@@ -116,13 +129,8 @@ fn are_for_somebody(
             continue;
         };
         let known = known.get_or_insert_with(|| paths(&running()));
-        takes_tasks(&wanted.worker, known, later).map_err(|(why, remedy)| {
-            let who = match places.count {
-                1 => String::new(),
-                _ => format!("{}: ", places.name(place)),
-            };
-            Trouble::new(Code::NotFound, who + &why, remedy)
-        })?;
+        takes_tasks(&wanted.worker, known, later)
+            .map_err(|(why, remedy)| Trouble::new(Code::NotFound, places.whose(place) + &why, remedy))?;
     }
     Ok(())
 }
@@ -171,6 +179,7 @@ fn takes_tasks(worker: &Worker, known: &[(String, bool)], later: &str) -> Result
 
 #[cfg(test)]
 mod tests {
+    use triarch_work::task::State;
     use triarch_work::words::Key;
 
     use super::*;
@@ -250,6 +259,19 @@ mod tests {
         ] {
             assert_eq!(places.trouble(unfit()).message, told);
         }
+        let names = |refusal| {
+            let refusal = Box::new(refusal);
+            TaskError::from(Refusal::Names { place: 1, refusal })
+        };
+        let task = TaskId::new(7);
+        let (state, remedy) = (State::Failed, "it will hand nothing on; leave it out");
+        let failed = names(Refusal::WrongState { task, state, remedy });
+        let trouble = places(&[1, 3], 2).trouble(failed);
+        let told = "line 3: task 7 is failed, and it will hand nothing on; leave it out";
+        assert_eq!((trouble.code, &*trouble.message), (Code::Refused, told));
+        let trouble = places(&[], 1).trouble(names(Refusal::NoSuchTask { task }));
+        let told = "there is no task 7, or it is kept no more; list those there are";
+        assert_eq!((trouble.code, &*trouble.message), (Code::NotFound, told));
         let called_like_a_place = Link::Key(Key::new("place 1").unwrap());
         let cycle = vec![Link::Place(0), called_like_a_place, Link::Place(0)];
         let trouble = places(&[7, 9], 2).trouble(Refusal::Cycle { cycle }.into());

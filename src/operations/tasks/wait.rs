@@ -60,8 +60,8 @@ pub(crate) struct Waited {
 const TROUBLES: usize = 10;
 /// So many are waited for at a time.
 const AT_ONCE: usize = 1_000;
-/// So many can be waited for in one question.
-const TASKS_MAX: u64 = 1_000_000;
+/// So many can be waited for in one question: as many as may be open where nobody says otherwise.
+const TASKS_MAX: u64 = 2_000_000;
 
 impl Waited {
     pub(crate) fn count_ended(&self) -> usize {
@@ -234,6 +234,12 @@ async fn open(tasks: &TaskAddress) -> Result<BTreeSet<TaskId>, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_are_waited_for_as_may_be_open() {
+        let most = triarch_work::Config::default().open_max;
+        assert!(u64::try_from(most).unwrap() <= TASKS_MAX, "{most}");
+    }
 
     #[test]
     fn a_task_counts_once_however_its_end_is_heard_and_one_that_is_kept_no_more_has_ended() {

@@ -22,7 +22,7 @@ impl Without {
             Step::Begun(_) => Self::Over(Word::Abandoned {
                 why: "what became of it was lost with the dispatcher".to_owned(),
             }),
-            Step::Lying | Step::Recalled(_) => Self::Forgotten,
+            Step::Lying | Step::Recalled { .. } => Self::Forgotten,
             Step::Ahead(_) | Step::Over(_) => Self::Nothing,
         }
     }
@@ -82,7 +82,7 @@ impl Hands {
             {
                 match step {
                     Step::Ahead(claim) => hand.ahead.push_back(claim),
-                    Step::Handed(_) | Step::Begun(_) | Step::Recalled(_) => hand.busy_with += 1,
+                    Step::Handed(_) | Step::Begun(_) | Step::Recalled { .. } => hand.busy_with += 1,
                     Step::Lying => (hand.busy_with, lies) = (hand.busy_with + 1, true),
                     Step::Over(_) => {}
                 }

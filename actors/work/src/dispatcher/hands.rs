@@ -104,7 +104,7 @@ impl Hands {
                     effects.push(Effect::Tell { task, fence, word });
                     self.recall(fence, effects);
                 }
-                Step::Begun(_) | Step::Lying | Step::Recalled(_) | Step::Over(_) => {}
+                Step::Begun(_) | Step::Lying | Step::Recalled { .. } | Step::Over(_) => {}
             }
         }
     }
@@ -112,7 +112,7 @@ impl Hands {
     fn recall(&mut self, fence: Fence, effects: &mut Vec<Effect>) {
         if let Some(holding) = self.held.get_mut(fence) {
             let is_begun = matches!(holding.step, Step::Begun(_));
-            holding.step = if is_begun { Step::Recalled(None) } else { Step::Lying };
+            holding.step = if is_begun { recalled(true) } else { Step::Lying };
             effects.push(Effect::Recall(fence));
         }
     }
@@ -183,7 +183,7 @@ impl Hands {
             _ => None,
         };
         let is_lying = matches!(holding.step, Step::Lying);
-        let is_recalled = is_lying || matches!(holding.step, Step::Recalled(_));
+        let is_recalled = is_lying || matches!(holding.step, Step::Recalled { .. });
         let word = match stage {
             Stage::Delivered if matches!(holding.step, Step::Handed(_)) => {
                 holding.step = Step::Begun(now);
@@ -192,7 +192,7 @@ impl Hands {
                 return effects.push(Effect::Tell { task, fence, word });
             }
             Stage::Delivered if matches!(holding.step, Step::Lying) => {
-                holding.step = Step::Recalled(None);
+                holding.step = recalled(false);
                 return self.comes_to_it(&worker);
             }
             Stage::Delivered | Stage::Accepted => return,
@@ -232,7 +232,7 @@ impl Hands {
         let is_begun = |fence| {
             self.held
                 .get(fence)
-                .is_some_and(|held| matches!(held.step, Step::Begun(_) | Step::Recalled(_)))
+                .is_some_and(|held| matches!(held.step, Step::Begun(_) | Step::Recalled { .. }))
         };
         let was_whole = self
             .takers
@@ -283,7 +283,7 @@ impl Hands {
                 self.comes_to_it(&holding.worker);
                 self.leave(&holding.worker, |_| {});
             }
-            Step::Recalled(_) => self.leave(&holding.worker, |hand| hand.setbacks.is_shaken = true),
+            Step::Recalled { .. } => self.leave(&holding.worker, |hand| hand.setbacks.is_shaken = true),
             Step::Handed(_) | Step::Begun(_) => self.leave(&holding.worker, |_| {}),
             Step::Over(_) => {}
         }
@@ -301,11 +301,11 @@ impl Hands {
     }
 
     /// The queue has heard what was told of a lease, which may be over. Only the last word of it lets a task be forgotten: what was
-    /// told before may be answered after it.
+    /// told before may be answered after it, and the last is kept as late where the lease is over.
     pub(super) fn heard(&mut self, fence: Fence, was_last: bool, is_stale: bool, effects: &mut Vec<Effect>) {
         let Some(holding) = self.held.get(fence) else { return };
         match holding.step {
-            Step::Over(_) if was_last || is_stale => {
+            Step::Over(_) if was_last => {
                 self.crowd.leave(fence);
                 drop(self.held.remove(fence));
             }
@@ -339,7 +339,7 @@ impl Hands {
             Step::Ahead(_) => self.forget(fence, effects),
             // Its agent may be at it still, and has no room for another meanwhile.
             Step::Handed(_) | Step::Begun(_) => self.recall(fence, effects),
-            Step::Lying | Step::Recalled(_) | Step::Over(_) => {}
+            Step::Lying | Step::Recalled { .. } | Step::Over(_) => {}
         }
     }
 
@@ -379,8 +379,8 @@ impl Hands {
                 Step::Begun(_) => (*task, Word::Began),
                 Step::Over(word) => (*task, word.clone()),
                 // Where it was taken back as its lease is over, that is what it hears.
-                Step::Lying => (*task, Word::GivenBack),
-                Step::Recalled(_) => (*task, abandoned()),
+                Step::Lying | Step::Recalled { had_begun: false, .. } => (*task, Word::GivenBack),
+                Step::Recalled { .. } => (*task, abandoned()),
                 Step::Ahead(_) | Step::Handed(_) => continue,
             };
             effects.push(Effect::Tell { task, fence, word });
@@ -404,8 +404,12 @@ const fn needs_its_lease(step: &Step) -> bool {
             word,
             Word::Done { .. } | Word::Failed { .. } | Word::Fell { .. } | Word::Abandoned { .. }
         ),
-        Step::Lying | Step::Recalled(_) => false,
+        Step::Lying | Step::Recalled { .. } => false,
     }
+}
+
+const fn recalled(had_begun: bool) -> Step {
+    Step::Recalled { had_begun, since: None }
 }
 
 fn abandoned() -> Word {

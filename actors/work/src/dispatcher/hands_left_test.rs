@@ -31,6 +31,14 @@ fn what_was_not_begun_when_it_was_recalled_is_not_told_as_begun() {
     house.hands.unheard(fence);
     house.hands.tell_again(&mut house.effects);
     assert_eq!(house.done(), [tell(fence, Word::GivenBack)], "which the queue knows");
+    house.staged(fence, Stage::Delivered);
+    house.hands.unheard(fence);
+    house.hands.tell_again(&mut house.effects);
+    assert_eq!(
+        house.done(),
+        [tell(fence, Word::GivenBack)],
+        "its agent came to it too late"
+    );
 }
 
 #[test]

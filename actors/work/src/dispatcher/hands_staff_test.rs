@@ -15,6 +15,23 @@ fn one_that_takes_more_at_once_than_before_asks_for_more() {
 }
 
 #[test]
+fn one_that_has_less_room_than_before_asks_for_no_more_than_that() {
+    for (at_once, ahead, is_withdrawn) in [(1, 0, true), (1, 8, true), (1, 9, false), (2, 9, false)] {
+        let mut house = House::of(&[taker("t/a", 1, 9)]);
+        assert_eq!(house.asked(), [("t/a".to_owned(), 10)]);
+        let then = [team(&[taker("t/a", at_once, ahead)])];
+        house.hands.staff(&then.into(), &mut house.effects);
+        let withdrawn = is_withdrawn.then(|| Effect::Withdraw(worker("t/a")));
+        assert_eq!(house.done(), Vec::from_iter(withdrawn), "{at_once} and {ahead}");
+        if is_withdrawn {
+            house.claimed("t/a", 10, 0);
+            assert_eq!(house.asked(), [("t/a".to_owned(), (at_once + ahead) as usize)]);
+        }
+        house.assert_sound();
+    }
+}
+
+#[test]
 fn one_that_is_the_same_as_before_stays_as_it_is() {
     let takers = [taker("t/a", 1, 0), taker("t/b", 1, 0)];
     let mut house = House::of(&takers);

@@ -140,7 +140,8 @@ impl House {
             };
             assert_eq!(holds(|step| matches!(step, Step::Ahead(_))), hand.ahead.len());
             let lying = holds(|step| matches!(step, Step::Lying));
-            let busy_with = lying + holds(|step| matches!(step, Step::Handed(_) | Step::Begun(_) | Step::Recalled(_)));
+            let busy_with =
+                lying + holds(|step| matches!(step, Step::Handed(_) | Step::Begun(_) | Step::Recalled { .. }));
             assert_eq!(busy_with, hand.busy_with);
             assert_eq!(hand.is_stuck, self.hands.stuck.contains(name));
             assert!(hand.is_stuck || !hand.is_deaf);

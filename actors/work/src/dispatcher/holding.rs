@@ -90,8 +90,13 @@ pub(super) enum Step {
     Begun(Moment),
     /// It was recalled where it lies in the mailbox, and lies there still.
     Lying,
-    /// It was recalled, and its agent is at it; since when, once somebody has looked.
-    Recalled(Option<Moment>),
+    /// It was recalled, and its agent is at it.
+    Recalled {
+        /// Whether its agent was at it before that; else it came to it later, and for the queue nobody has begun.
+        had_begun: bool,
+        /// Since when it is recalled, once somebody has looked.
+        since: Option<Moment>,
+    },
     Over(Word),
 }
 

@@ -156,3 +156,15 @@ fn while_many_results_have_no_room_nobody_asks_for_more_and_few_are_told_at_a_ti
     house.hands.heard(fences[0], true, false, &mut house.effects);
     assert_eq!(house.asked(), [("t/a".into(), count)]);
 }
+
+#[test]
+fn a_result_that_waits_for_room_under_a_lease_that_is_over_is_told_once_more_to_be_kept_as_late() {
+    let (mut house, fences) = results(1, 10);
+    house.has_no_room(fences[0], true, Duration::ZERO);
+    house.hands.heard(fences[0], false, true, &mut house.effects);
+    assert_eq!(house.done(), [], "a heartbeat has heard so");
+    assert_eq!(house.told_again(), fences);
+    house.hands.heard(fences[0], true, true, &mut house.effects);
+    assert_eq!((house.hands.crowd(), house.hands.count()), ((0, 0), 0));
+    assert_eq!(house.told_again(), []);
+}

@@ -24,8 +24,10 @@ impl Hands {
         for (fence, holding) in self.held.iter_mut() {
             let worker = &holding.worker;
             match &mut holding.step {
-                Step::Recalled(since @ None) => *since = Some(now),
-                Step::Recalled(Some(since)) if now.since(*since) >= RECALL_GRACE => over.push(fence),
+                Step::Recalled {
+                    since: since @ None, ..
+                } => *since = Some(now),
+                Step::Recalled { since: Some(since), .. } if now.since(*since) >= RECALL_GRACE => over.push(fence),
                 Step::Handed(lies @ None) => {
                     *lies = Some(InMailbox::new(now, messages(worker)));
                     seen.insert(worker.clone());
@@ -87,7 +89,9 @@ impl Hands {
         for (_, holding) in self.held.iter_mut() {
             match &mut holding.step {
                 Step::Handed(Some(lies)) => lies.looked_away(now),
-                Step::Recalled(since @ Some(_)) => *since = Some(now),
+                Step::Recalled {
+                    since: since @ Some(_), ..
+                } => *since = Some(now),
                 _ => {}
             }
         }

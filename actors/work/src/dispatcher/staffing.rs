@@ -120,15 +120,15 @@ impl Hands {
             service: Service::default(),
             ranking: Ranking::default(),
         });
-        if hand.able != taker.able && hand.asking > 0 {
-            // It asked as who it was; it asks again as who it is.
+        let has_less_room = taker.rules.at_once + taker.rules.ahead < hand.rules.at_once + hand.rules.ahead;
+        if (hand.able != taker.able || has_less_room) && hand.asking > 0 {
+            // It asked as who it was; it asks again as who it is, and for no more than it may have.
             effects.push(Effect::Withdraw(taker.worker.clone()));
         }
         if hand.team != *team {
             hand.ranking = Ranking::default();
         }
         let has_lost_some = !hand.able.iter().all(|capability| taker.able.contains(capability));
-        let has_less_room = taker.rules.at_once + taker.rules.ahead < hand.rules.at_once + hand.rules.ahead;
         (hand.team, hand.able, hand.rules) = (Arc::clone(team), Arc::clone(&taker.able), taker.rules);
         self.seat(&taker.worker);
         if has_lost_some || has_less_room {
@@ -210,7 +210,7 @@ impl Hands {
                 Step::Ahead(_) => Whereabouts::Ahead,
                 Step::Handed(_) => Whereabouts::Handed,
                 Step::Begun(_) => Whereabouts::Begun,
-                Step::Lying | Step::Recalled(_) => Whereabouts::Recalled,
+                Step::Lying | Step::Recalled { .. } => Whereabouts::Recalled,
                 Step::Over(_) => Whereabouts::Over,
             },
         })
@@ -226,7 +226,7 @@ impl Hands {
     pub(crate) fn count_at_work(&self, worker: &Worker) -> usize {
         let of_worker = self.held.of(worker).filter_map(|fence| self.held.get(fence));
         of_worker
-            .filter(|holding| matches!(holding.step, Step::Begun(_) | Step::Recalled(_)))
+            .filter(|holding| matches!(holding.step, Step::Begun(_) | Step::Recalled { .. }))
             .count()
     }
 }

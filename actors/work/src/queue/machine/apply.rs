@@ -133,7 +133,7 @@ impl Tasks {
         lease.ok_or_else(|| self.misfit(id, what))
     }
 
-    fn shift_lease(&mut self, id: TaskId, change: impl FnOnce(&mut Lease)) {
+    pub(super) fn shift_lease(&mut self, id: TaskId, change: impl FnOnce(&mut Lease)) {
         self.shift(id, |task| {
             if let Condition::Held(lease) = &mut task.condition {
                 change(lease);

@@ -7,6 +7,7 @@ use triarch_supervision::clock::Chance;
 use crate::error::Refusal;
 use crate::record::{LateResult, Record, Then};
 use crate::task::State;
+use crate::time::TaskTime;
 use crate::words::{Fence, TaskId, Worker};
 
 use super::kept::Kept;
@@ -71,13 +72,22 @@ impl Tasks {
         }
         match self.under_lease(turn, task, fence) {
             Ok(()) => {
-                self.has_room_for_result(task, result.len())?;
+                self.takes_result(task, result.len())?;
                 let (at, result) = (turn.now, result.into());
                 self.commit(turn, Record::Done { at, task, result })
             }
             Err(_) if self.ended_by(task, fence, &[State::Done]) => Ok(()),
             Err(refusal) => self.keep_late(turn, refusal, true, &result),
         }
+    }
+
+    /// A result that waits for room came in time: its attempt takes no longer, and only its worker's silence ends it.
+    fn takes_result(&mut self, task: TaskId, bytes: usize) -> Result<(), Refusal> {
+        let taken = self.has_room_for_result(task, bytes);
+        if let Err(Refusal::Inputs { .. }) = taken {
+            self.shift_lease(task, |lease| lease.gives_up = TaskTime::NEVER);
+        }
+        taken
     }
 
     /// The worker could not do it.

@@ -151,7 +151,7 @@ impl Tasks {
                 }
             }
             if let Some(parent) = submission.parent {
-                self.known(parent)?;
+                self.known(parent).map_err(|refusal| names(place, refusal))?;
             }
             if !after.is_empty() {
                 resolved.insert(place, after);
@@ -178,10 +178,11 @@ impl Tasks {
         if task >= self.next_task {
             return Ok(task);
         }
-        let state = self.known(task)?.state();
+        let known = self.known(task).map_err(|refusal| names(place, refusal))?;
+        let state = known.state();
         if state.is_end() && state != State::Done {
             let remedy = "it will hand nothing on; leave it out";
-            return Err(Refusal::WrongState { task, state, remedy });
+            return Err(names(place, Refusal::WrongState { task, state, remedy }));
         }
         Ok(task)
     }
@@ -244,6 +245,11 @@ impl Tasks {
 fn too_many<T: Ord>(known: usize, more: &BTreeSet<T>, most: usize) -> Option<usize> {
     let count = known + more.len();
     (!more.is_empty() && count > most).then_some(count)
+}
+
+fn names(place: usize, refusal: Refusal) -> Refusal {
+    let refusal = Box::new(refusal);
+    Refusal::Names { place, refusal }
 }
 
 fn unfit(problem: String, remedy: &'static str) -> Refusal {
@@ -314,6 +320,7 @@ fn fits(place: usize, submission: &Submission) -> Result<(), Refusal> {
         .or_else(|| count("labels", submission.labels.len(), LABELS_MAX))
         .or_else(|| (longest > Some(WAIT_MAX)).then(|| "a timeout or a wait of more than 30 days".to_owned()))
         .or_else(|| (submission.timeout == Some(Duration::ZERO)).then(|| "no time for an attempt".to_owned()))
+        .or_else(|| (retry.first > retry.longest).then(|| "a first wait that is longer than its longest".to_owned()))
         .or_else(|| count("hundredths of jitter", retry.jitter_percent.into(), 100));
     let remedy = "submit it with less";
     problem.map_or(Ok(()), |problem| Err(Refusal::Unfit { place, problem, remedy }))

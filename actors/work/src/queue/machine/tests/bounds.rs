@@ -149,3 +149,37 @@ fn whether_results_may_find_room_is_told_by_tasks_that_got_some_and_are_to_be_do
     );
     room.check();
 }
+
+#[test]
+fn a_result_that_came_in_time_waits_for_room_longer_than_an_attempt_may_take() {
+    let mut room = Room::with(Config {
+        inputs_bytes_max: 1 << 20,
+        ..Config::default()
+    });
+    let timeout = Some(secs(60));
+    let earlier = [(); 2].map(|()| room.submit(Submission { timeout, ..task() }));
+    let claims = earlier.map(|_| room.claim());
+    for claim in &claims {
+        room.submit(after(&[claim.task]));
+        room.run(|tasks, turn| tasks.begin(turn, claim.task, claim.fence))
+            .unwrap();
+    }
+    let done = |room: &mut Room, place: usize| {
+        let claim: &Claim = &claims[place];
+        room.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, vec![0; 700_000]))
+    };
+    done(&mut room, 0).unwrap();
+    let next = room.claim();
+    for _ in 0..12 {
+        assert!(matches!(done(&mut room, 1), Err(Refusal::Inputs { .. })));
+        for claim in [&claims[1], &next] {
+            room.run(|tasks, turn| tasks.beat(turn, claim.task, claim.fence, None, None))
+                .unwrap();
+        }
+        room.pass(secs(10));
+    }
+    room.complete(&next).unwrap();
+    done(&mut room, 1).unwrap();
+    assert_eq!(room.state(earlier[1]), State::Done);
+    room.check();
+}

@@ -213,6 +213,27 @@ fn waits_never_exceed_the_longest() {
 }
 
 #[test]
+fn a_first_wait_is_as_long_as_was_asked_for_and_none_is_longer_than_the_longest() {
+    let mut room = Room::new();
+    let hour = secs(3_600);
+    let retry = Retry::after(hour, 3);
+    let id = room.submit(Submission { retry, ..task() });
+    let claim = room.claim();
+    room.fail(&claim).unwrap();
+    let wait = room.tasks.show(id, TaskTime::default()).unwrap().begins_in.unwrap();
+    assert!((hour * 3 / 4..=hour).contains(&wait), "{wait:?}");
+    let longest = secs(3_599);
+    let retry = Retry { longest, ..retry };
+    let refused = room.batch(vec![Submission { retry, ..task() }]).unwrap_err();
+    let told = refused.to_string();
+    assert!(
+        told.contains("has a first wait that is longer than its longest"),
+        "{told}"
+    );
+    room.check();
+}
+
+#[test]
 fn a_task_without_retries_fails_and_so_does_one_beyond_mending() {
     let mut room = Room::new();
     let plain = room.submit(task());
