@@ -430,3 +430,21 @@ fn tasks_are_listed_from_the_latest_back_and_between_two_of_them() {
     assert_eq!(listed(Some(ids[300]), Some(ids[302]), false), [ids[301]]);
     assert_eq!(listed(Some(ids[2]), Some(ids[0]), true), []);
 }
+
+#[test]
+fn a_task_that_names_one_that_is_kept_no_more_is_refused_by_its_place() {
+    let mut room = Room::new();
+    let id = room.submit(task());
+    room.cancel(id).unwrap();
+    room.run(|tasks, turn| tasks.drop_ended(turn, id)).unwrap();
+    let part = Submission {
+        parent: Some(id),
+        ..task()
+    };
+    for named in [after(&[id]), part] {
+        let refused = room.batch(vec![task(), named]).unwrap_err();
+        let told = "the task at place 1: there is no task 1, or it is kept no more; list those there are";
+        assert_eq!(refused.to_string(), told);
+    }
+    room.check();
+}
