@@ -24,6 +24,7 @@ mod leftovers;
 mod outstanding;
 mod process;
 mod reading;
+mod seen;
 mod spawner;
 mod tag;
 
