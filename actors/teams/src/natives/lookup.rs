@@ -1,7 +1,6 @@
 //! The addresses of a host. Nobody knows how long they are looked up, and a thread of the process waits for them meanwhile: so an
 //! agent has one such thread at most.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
@@ -11,16 +10,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 type Resolve = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// What is known of the addresses of a host.
+#[derive(Debug)]
 pub(super) struct Lookup {
     resolve: Resolve,
     under_way: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
-}
-
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_under_way = self.under_way.is_some();
-        f.debug_struct("Lookup").field("is_under_way", &is_under_way).finish()
-    }
 }
 
 impl Default for Lookup {
@@ -70,8 +63,10 @@ mod tests {
     fn dead(_host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         BEGUN.fetch_add(1, Ordering::Relaxed);
         let (is_over, told) = &IS_OVER;
-        drop(told.wait_while(is_over.lock().unwrap(), |is_over| !*is_over));
-        Ok(Vec::new())
+        let waited = told.wait_while(is_over.lock().unwrap(), |is_over| !*is_over);
+        waited
+            .map(|_| Vec::new())
+            .map_err(|gone| io::Error::other(gone.to_string()))
     }
 
     #[tokio::test]
