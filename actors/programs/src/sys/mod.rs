@@ -13,6 +13,7 @@ mod apart;
 mod birth;
 mod calls;
 mod census;
+mod crew;
 mod descriptors;
 mod enclosure;
 mod folders;
