@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use triarch_bus::{Draft, Payload, Topic};
 use triarch_memory::{Key, Namespace};
 use triarch_supervision::prelude::*;
-use triarch_teams::{Kind, Post, PostOffice, Seat, SettingError, Span};
+use triarch_teams::{EVENT, Kind, Post, PostOffice, Seat, SettingError, Span};
 use triarch_work::task::Submission;
 
 use crate::share::{Events, Share, Shares};
@@ -174,7 +174,7 @@ impl Agent for Traffic {
             self.turn().await;
             return Ok(());
         }
-        if &*post.kind == "event" {
+        if *post.kind == *EVENT {
             self.count().await;
         }
         post.receipt.delivered();

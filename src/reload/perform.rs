@@ -139,6 +139,7 @@ async fn remove_team(fleet: &Fleet, team: &str) -> Result<(), Trouble> {
     let root = fleet.team("root")?;
     or_gone(root.terminate_child(team).await)?;
     or_gone(root.delete_child(team).await)?;
+    fleet.ground().services.team_gone(team);
     Ok(())
 }
 
@@ -146,7 +147,9 @@ async fn remove(fleet: &Fleet, team: &str, name: &str) -> Result<(), CallError> 
     let Ok(handle) = fleet.team(team) else { return Ok(()) };
     or_gone(handle.terminate_child(name).await)?;
     // A temporary one has left with its end.
-    or_gone(handle.delete_child(name).await)
+    or_gone(handle.delete_child(name).await)?;
+    fleet.ground().services.gone(&format!("{team}/{name}"));
+    Ok(())
 }
 
 /// Who is gone already need not go.

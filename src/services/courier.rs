@@ -20,13 +20,11 @@ use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
-use triarch_teams::{Errand, Post, PostId};
+use triarch_teams::{EVENT, Errand, Post, PostId};
 
 use super::rounds::{Rounds, Vacant};
 use crate::operations::event;
 
-/// The kind of the posts by which programs hear of events.
-const EVENT: &str = "event";
 /// Who it is that sends them.
 const SENDER: &str = "bus/courier";
 /// So many stages may wait to be read. Of what is lost beyond them the program is told again.

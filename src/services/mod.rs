@@ -70,6 +70,20 @@ impl RoomServices {
     pub(crate) fn rooms(&self) -> Option<&Rooms> {
         self.0.get()
     }
+
+    /// An agent is gone for good, or makes way for another of its path, which has asked for nothing that it heard.
+    pub(crate) fn gone(&self, agent: &str) {
+        if let Some(rooms) = self.0.get() {
+            rooms.rounds.end_all(&Arc::from(agent));
+        }
+    }
+
+    /// So are all agents of a team.
+    pub(crate) fn team_gone(&self, team: &str) {
+        if let Some(rooms) = self.0.get() {
+            rooms.rounds.end_all_of_team(team);
+        }
+    }
 }
 
 impl Services for RoomServices {

@@ -238,6 +238,21 @@ impl Rounds {
         self.end_wished(&mut self.book(), agent);
     }
 
+    /// Ends all that agents of a team have begun.
+    pub(super) fn end_all_of_team(&self, team: &str) {
+        let mut book = self.book();
+        let is_of_team = |agent: &Arc<str>| agent.split_once('/').is_some_and(|(of, _)| of == team);
+        let agents: Vec<_> = book
+            .by_agent
+            .keys()
+            .filter(|agent| is_of_team(agent))
+            .cloned()
+            .collect();
+        for agent in agents {
+            self.end_wished(&mut book, &agent);
+        }
+    }
+
     /// Ends all rounds to an agent where it `is_gone`. One that has taken its place is in the tree before it begins any, so those
     /// stay.
     pub(super) fn end_all_of_the_gone(&self, agent: &Arc<str>, is_gone: impl FnOnce() -> bool) {

@@ -224,3 +224,40 @@ fn what_lies_in_the_mailbox_of_a_paused_agent_lies_there_once_and_is_not_late() 
     assert_eq!(house.bodies(), [0, 1, 2, 3]);
     assert_eq!(house.dead(), [] as [Value; 0]);
 }
+
+/// Subscribes, and writes down what it hears; it answers nothing.
+const EAR: &str = r#"
+import json, sys
+print(json.dumps({"type": "subscribe", "id": "s", "pattern": "news.*"}))
+heard = open("heard", "a", buffering=1)
+for line in sys.stdin: heard.write(line)
+"#;
+
+/// One that never answers, and this besides.
+fn an_ear(more: &str) -> House {
+    let house = House::new();
+    house.write("ear.py", EAR);
+    let ear = "[[team]]\nname = \"crew\"\n[[team.agent]]\nname = \"hears\"\nkind = \"program\"\nanswers = false\n\
+               command = [\"python3\", \"-u\", \"ear.py\"]\nsandbox = { kind = \"none\" }\n";
+    house.write("triarch.toml", &[ear, more].concat());
+    house
+}
+
+#[test]
+fn a_program_that_never_answers_hears_each_event_once_and_takes_no_tasks() {
+    let refused = an_ear("capabilities = [\"hear\"]\n").run(&["config", "check"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("takes tasks, and never says that one is done"), "{said}");
+    let house = an_ear("");
+    let _runtime = house.up(&[]);
+    assert_eq!(house.answer("heard", "s")["ok"], true);
+    house.json(&["bus", "publish", "news.today", "1"]);
+    until("it is done", || house.delivered("news.today") == 1);
+    house.sends("crew/hears", &["2"]);
+    until("it came", || house.bodies_in("heard").len() > 1);
+    house.json(&["bus", "publish", "news.today", "3"]);
+    until("it is done", || house.delivered("news.today") == 2);
+    assert_eq!(house.bodies_in("heard"), [1, 2, 3]);
+    assert_eq!(house.dead(), [] as [Value; 0]);
+}

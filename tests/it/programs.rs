@@ -243,3 +243,29 @@ fn of_a_log_the_last_lines_are_shown_and_all_since_a_time_or_of_a_life() {
     assert!(lines(&["--incarnation", "1"]).0 > 250);
     assert_eq!(lines(&["--since", "1h", "--last", "7"]), (7, true));
 }
+
+#[test]
+fn what_one_failed_with_is_not_laid_to_the_one_in_its_place() {
+    let house = House::new();
+    let failing = "exit $(cat)";
+    let describe = |more: &str| {
+        let agent = format!(
+            "[[team]]\nname = \"tools\"\n[[team.agent]]\nname = \"a\"\nkind = \"program\"\nmode = \"exec\"\n\
+             command = [\"sh\", \"-c\", {failing:?}]\nsandbox = {{ kind = \"none\" }}\n{more}"
+        );
+        house.write("triarch.toml", &agent);
+    };
+    describe("");
+    let _runtime = house.up(&[]);
+    let ask = |code: &str| drop(house.run(&["agent", "ask", "a", code]));
+    let figures = || {
+        let mailbox = &house.json(&["agent", "show", "a"])["mailbox"];
+        (mailbox["handled"].as_u64(), mailbox["failed"].as_u64())
+    };
+    ["3", "3", "3"].into_iter().for_each(ask);
+    assert_eq!(figures(), (Some(0), Some(3)));
+    describe("env = { A = \"b\" }\n");
+    house.json(&["reload"]);
+    ["0", "0"].into_iter().for_each(ask);
+    until("both are handled", || figures() == (Some(2), Some(0)));
+}

@@ -480,3 +480,20 @@ fn a_file_that_was_emptied_stops_nobody_unless_that_is_asked_for() {
     house.json(&["reload"]);
     assert_eq!(agents(&house, "t"), before);
 }
+
+#[test]
+fn what_an_agent_heard_is_not_brought_to_one_of_another_kind_in_its_place() {
+    let house = House::new();
+    let team =
+        |team: &str, kind: &str| format!("[[team]]\nname = \"{team}\"\n[[team.agent]]\nname = \"a\"\nkind = {kind}\n");
+    let traffic = "\"traffic\"\nevery = \"1h\"\ntopic = \"news\"";
+    house.write("triarch.toml", &[team("t", traffic), team("u", traffic)].concat());
+    let _runtime = house.up(&[]);
+    let matched = || house.json(&["bus", "publish", "news", "1"])["matched"].clone();
+    until("both hear it", || matched() == 2);
+    let rules = "strategy = \"one_for_all\"\n[[team.agent]]";
+    let of_another_strategy = team("u", "\"echo\"").replace("[[team.agent]]", rules);
+    house.write("triarch.toml", &[team("t", "\"echo\""), of_another_strategy].concat());
+    house.json(&["reload"]);
+    assert_eq!(matched(), 0);
+}

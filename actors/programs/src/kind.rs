@@ -119,11 +119,16 @@ impl Kind for Programs {
     }
 
     fn faults(&self, seat: Seat<ProgramSettings>) -> Vec<SettingError> {
-        Recipe::of(&seat.settings, &self.places).err().unwrap_or_default()
+        let mut faults = Recipe::of(&seat.settings, &self.places).err().unwrap_or_default();
+        faults.extend(seat.settings.task_fault(&seat.rules));
+        faults
     }
 
     fn spec(&self, seat: Seat<ProgramSettings>) -> Result<Plan, SettingError> {
         let recipe = Recipe::of(&seat.settings, &self.places).map_err(|mut faults| faults.swap_remove(0))?;
+        if let Some(fault) = seat.settings.task_fault(&seat.rules) {
+            return Err(fault);
+        }
         let path = format!("{}/{}", seat.team, seat.name);
         let shutdown = seat.rules.shutdown.0;
         Ok(Plan::new(

@@ -192,7 +192,7 @@ impl Records {
         Some(running.clone())
     }
 
-    /// How many posts came to nothing that the agent at `path` had, in all its lives in this runtime.
+    /// How many posts came to nothing that the agent at `path` had, in all its lives since it came to its place.
     pub fn failures(&self, path: &str) -> u64 {
         let records = lock(&self.0);
         records.get(path).map_or(0, |of_agent| of_agent.failures.count())
@@ -224,9 +224,9 @@ impl Records {
         Arc::clone(&lock(&self.0).entry(Arc::clone(path)).or_default().pulse)
     }
 
-    /// Where those posts are counted.
-    pub(crate) fn failures_of(&self, path: &Arc<str>) -> Failures {
-        lock(&self.0).entry(Arc::clone(path)).or_default().failures.clone()
+    /// Those posts are counted there from now on.
+    pub(crate) fn count_failures_at(&self, path: &Arc<str>, failures: &Failures) {
+        lock(&self.0).entry(Arc::clone(path)).or_default().failures = failures.clone();
     }
 
     /// How many programs are in which state of health, in the order of [`Health::ALL`], and the longest silence among those

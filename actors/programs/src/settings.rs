@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use triarch_teams::{SettingError, Span};
-
-use triarch_teams::Size;
+use triarch_teams::{Rules, SettingError, Size, Span};
 
 use crate::heartbeat::HeartbeatSettings;
 
@@ -55,7 +53,8 @@ pub struct ProgramSettings {
     /// That it says each so often that it lives; without this it is only watched whether its process does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<HeartbeatSettings>,
-    /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more.
+    /// Whether it ever answers. Of one that does not, posts are delivered, and nobody says more; it hears events, and takes no
+    /// tasks.
     #[serde(default = "yes")]
     pub answers: bool,
 }
@@ -195,6 +194,19 @@ impl ProgramSettings {
             ));
         }
         faults
+    }
+
+    /// Whether an agent of these rules would be given tasks that it never says it has done.
+    pub(crate) fn task_fault(&self, rules: &Rules) -> Option<SettingError> {
+        // The end of a run is its answer.
+        let is_fault = !self.answers && self.mode == Mode::Lines && rules.tasks().is_some();
+        is_fault.then(|| {
+            SettingError::of(
+                "answers",
+                "it takes tasks, and never says that one is done",
+                "remove it, or `capabilities` and `tasks`",
+            )
+        })
     }
 
     fn command_fault(&self) -> Option<SettingError> {

@@ -21,6 +21,9 @@ struct Shared {
 /// The kind of a post that tells a program that an earlier one is recalled: the body has its `id`.
 pub const RECALL: &str = "cancel";
 
+/// The kind of the posts by which agents hear of events.
+pub const EVENT: &str = "event";
+
 const UNKNOWN: u8 = u8::MAX;
 
 impl Default for Shared {

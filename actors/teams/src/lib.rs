@@ -88,7 +88,7 @@ pub use config::{
     AgentConfig, BackoffConfig, DispatchConfig, IntensityConfig, MailboxConfig, OnLimitConfig, OverflowConfig,
     REPLICAS_MAX, RestartConfig, Rules, TASKS_MAX, TaskRules, TeamConfig, TeamStrategy,
 };
-pub use errand::{Errand, RECALL};
+pub use errand::{EVENT, Errand, RECALL};
 pub use error::{SettingError, TeamError};
 pub use kind::{Kind, Kinds, Seat};
 pub use member::Member;

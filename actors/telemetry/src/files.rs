@@ -118,14 +118,15 @@ impl LineFile {
         Ok(())
     }
 
-    /// The files there are, oldest first, each once whatever makes way meanwhile.
+    /// The files there are, oldest first, each once whatever makes way meanwhile; but for those in which nothing stands yet that
+    /// tells them from others.
     pub fn pieces(&self) -> io::Result<Vec<Piece>> {
         let mut pieces: Vec<Piece> = Vec::new();
         for age in 0..self.bounds.files {
             match Piece::opened(&self.older(age)) {
                 // It has just made way, and is at hand already.
-                Ok(piece) if pieces.last().is_some_and(|newer| newer.number == piece.number) => {}
-                Ok(piece) => pieces.push(piece),
+                Ok(Some(piece)) if pieces.last().is_some_and(|newer| newer.number == piece.number) => {}
+                Ok(piece) => pieces.extend(piece),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -139,10 +140,10 @@ impl LineFile {
 const BEGINNING: u64 = 512;
 
 impl Piece {
-    fn opened(path: &Path) -> io::Result<Self> {
+    fn opened(path: &Path) -> io::Result<Option<Self>> {
         let mut file = File::open(path)?;
         let number = beginning(&mut file)?;
-        Ok(Self { number, file })
+        Ok(number.map(|number| Self { number, file }))
     }
 
     /// Its whole lines from `offset` on, of `most` bytes at most, and where they end. A line that is longer is passed over. A
@@ -183,13 +184,17 @@ impl Piece {
 }
 
 /// Tells a file from the others. Its number in the file system does not: that of a file that is gone is given to the next one.
-fn beginning(file: &mut File) -> io::Result<u64> {
+/// Nothing does while its first line is being written.
+fn beginning(file: &mut File) -> io::Result<Option<u64>> {
     let mut text = Vec::new();
-    file.take(BEGINNING).read_to_end(&mut text)?;
-    let end = memchr::memchr(b'\n', &text).unwrap_or(text.len());
-    let mut hasher = DefaultHasher::new();
-    text[..end].hash(&mut hasher);
-    Ok(hasher.finish())
+    let read = file.take(BEGINNING).read_to_end(&mut text)?;
+    let is_enough = read as u64 == BEGINNING;
+    let end = memchr::memchr(b'\n', &text).or_else(|| is_enough.then_some(read));
+    Ok(end.map(|end| {
+        let mut hasher = DefaultHasher::new();
+        text[..end].hash(&mut hasher);
+        hasher.finish()
+    }))
 }
 
 /// How much of `text` a file of so many bytes takes: whole lines. Nothing, where it has to make way first; a line that is

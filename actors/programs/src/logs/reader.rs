@@ -182,10 +182,15 @@ fn whole(log: &LineFile, query: &Query) -> io::Result<Option<(Vec<LogLine>, Plac
             offset,
         });
     }
-    lines.sort_by_key(|line| line.time);
+    if place.is_none() && log.newest().exists() {
+        // All that will stand in it is new.
+        place = Some(Place::default());
+    }
     if let Some(last) = query.last {
+        // Those that were written last, whatever a clock said that was set back.
         lines.drain(..lines.len().saturating_sub(last));
     }
+    lines.sort_by_key(|line| line.time);
     Ok(place.map(|place| (lines, place)))
 }
 
@@ -330,6 +335,52 @@ mod tests {
         }
         assert!(seen.is_sorted() && seen.len() < 30, "{seen:?}");
         assert_eq!(seen, read(&desk, Query::default()).await);
+    }
+
+    #[tokio::test]
+    async fn the_last_are_those_that_were_written_last_though_the_clock_was_set_back() {
+        let mut desk = Desk::new(10_000, 2);
+        desk.count = 1_000;
+        desk.write(4);
+        desk.count = 10;
+        desk.write(1);
+        let last = |count| Query {
+            last: Some(count),
+            ..Query::default()
+        };
+        assert_eq!(read(&desk, last(1)).await, [10]);
+        assert_eq!(read(&desk, last(2)).await, [10, 1_003]);
+    }
+
+    #[tokio::test]
+    async fn who_follows_is_told_nothing_again_when_a_new_file_gets_its_first_line() {
+        let mut desk = Desk::new(10_000, 3);
+        desk.write(3);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        assert_eq!(numbers(&following.next().await.unwrap()), [0, 1, 2]);
+        let path = newest(desk.folder.path(), "team/a").unwrap();
+        std::fs::rename(&path, path.with_extension("log.1")).unwrap();
+        for begun in ["", "{\"time\":"] {
+            std::fs::write(&path, begun).unwrap();
+            desk.written.send_modify(|version| *version += 1);
+            let next = tokio::time::timeout(Duration::from_millis(50), following.next());
+            assert!(next.await.is_err(), "nothing is whole yet");
+        }
+        std::fs::write(&path, "").unwrap();
+        desk.write(1);
+        assert_eq!(numbers(&following.next().await.unwrap()), [3]);
+    }
+
+    #[tokio::test]
+    async fn who_follows_an_empty_log_is_told_what_comes() {
+        let mut desk = Desk::new(10_000, 2);
+        let path = newest(desk.folder.path(), "team/a").unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(read(&desk, Query::default()).await, [0; 0]);
+        let mut following = desk.logs().follow("team/a", Query::default()).unwrap();
+        desk.write(1);
+        assert_eq!(numbers(&following.next().await.unwrap()), [0]);
     }
 
     #[tokio::test]

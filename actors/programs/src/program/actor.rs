@@ -38,7 +38,8 @@ impl Agent for Program {
 
     async fn start(Plan(plan): Plan, ctx: &mut Context<Self>) -> Result<Self, Failure> {
         let incarnation = ctx.incarnation();
-        let failures = plan.links.records.failures_of(&plan.path);
+        let failures = plan.failures.clone();
+        plan.links.records.count_failures_at(&plan.path, &failures);
         if plan.mode == Mode::Exec {
             let work = Work::Runs(Runs::new(plan, incarnation));
             return Ok(Self { work, failures });

@@ -13,14 +13,14 @@
 //! if it had never been taken.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use serde_json::Value;
 use triarch_supervision::clock::Moment;
-use triarch_teams::{Post, PostId, RECALL, Receipt};
+use triarch_teams::{EVENT, Post, PostId, RECALL, Receipt};
 
 use super::message::{self, Fault, Said, Term};
+use super::recent::{Past, Recent};
 use crate::services::Wish;
 
 /// Why nothing is done for a post whose sender wants it no more.
@@ -31,9 +31,6 @@ const OVER: &str = "its deadline passed before it was delivered";
 
 /// How old what a line says of the time that is left may be when it is written.
 const TERM_AGE_MAX: Duration = Duration::from_millis(100);
-
-/// How many posts that have ended are remembered, to tell a late answer from one that makes no sense, and from one to a notice.
-const REMEMBERED: usize = 1024;
 
 /// Whether a post only tells that another is recalled. Whoever waits for an answer has sent no notice, whatever it is called.
 pub(super) fn is_notice(post: &Post) -> bool {
@@ -96,6 +93,8 @@ struct Waiting {
     bytes: usize,
     /// Whether nothing is answered to it.
     is_notice: bool,
+    /// Whether it tells of an event, of which the bus wants to know that it is done.
+    is_event: bool,
     /// What its line says of the time that is left, where that grows less while it waits.
     term: Option<Term>,
 }
@@ -122,6 +121,8 @@ pub(super) struct Machine {
     of_first: usize,
     waiting: VecDeque<Waiting>,
     open: BTreeMap<PostId, Open>,
+    /// How many of these were wanted no more when that was last counted, but for those that have ended since.
+    recalled: usize,
     ended: Recent,
     state: Option<String>,
     /// Bytes of answers to wishes among the lines that are not written.
@@ -145,6 +146,7 @@ impl Machine {
             of_first: 0,
             waiting: carried.posts,
             open: BTreeMap::new(),
+            recalled: 0,
             ended: Recent::default(),
             state: None,
         }
@@ -168,13 +170,15 @@ impl Machine {
                 .receipt
                 .failed(format!("its line has {bytes} bytes; the program takes {most}"));
         }
-        let (is_notice, term) = (is_notice(&post), Term::of(&post));
+        let (is_notice, is_event) = (is_notice(&post), *post.kind == *EVENT);
+        let term = Term::of(&post);
         let Post { id, receipt, .. } = post;
         let post = Some((id, receipt));
         let waiting = Waiting {
             post,
             bytes,
             is_notice,
+            is_event,
             term,
         };
         self.revised_at = [self.revised_at, waiting.revised_at(now)].into_iter().flatten().min();
@@ -218,6 +222,7 @@ impl Machine {
             post: None,
             bytes,
             is_notice: false,
+            is_event: false,
             term: None,
         });
     }
@@ -232,9 +237,17 @@ impl Machine {
         &self.out[self.written..]
     }
 
-    /// Whether as many posts are with the program as may be.
+    /// Whether as many posts are with the program as may be. Those that are wanted no more keep nothing from it, least of all
+    /// that they are; but of these too it has no more.
     pub(super) fn is_full(&self) -> bool {
-        self.open.len() + self.waiting.len() >= self.bounds.unanswered_max
+        let most = self.bounds.unanswered_max;
+        self.open.len() + self.waiting.len() >= most + self.recalled.min(most)
+    }
+
+    /// Counts those that are wanted no more, which is to be done now and then.
+    pub(super) fn count_recalled(&mut self) {
+        let recalled = self.open.values().filter(|open| open.receipt.is_recalled());
+        self.recalled = recalled.count();
     }
 
     /// How many posts wait for their line to be written, and how many are with the program.
@@ -275,7 +288,7 @@ impl Machine {
                 }
                 Some((id, receipt)) => {
                     delivered += 1;
-                    self.deliver(id, receipt, now);
+                    self.deliver(id, receipt, first.is_event, now);
                 }
                 None => self.answers -= first.bytes,
             }
@@ -284,9 +297,8 @@ impl Machine {
         delivered
     }
 
-    fn deliver(&mut self, id: PostId, receipt: Receipt, now: Moment) {
+    fn deliver(&mut self, id: PostId, receipt: Receipt, is_event: bool, now: Moment) {
         receipt.delivered();
-        // Of a program that never answers nobody will ever say more: the receipt is dropped, which says so.
         if self.bounds.answers {
             let open = Open {
                 receipt,
@@ -294,7 +306,11 @@ impl Machine {
                 is_accepted: false,
             };
             self.open.insert(id, open);
+        } else if is_event {
+            // It would be brought again and again, and nobody waits for more.
+            receipt.done(Value::Null);
         }
+        // Of a program that never answers nobody will ever say more: the receipt is dropped, which says so.
     }
 
     /// All but what is written of a line that is not whole yet: the next life may have to write that again.
@@ -352,6 +368,7 @@ impl Machine {
     fn answered(&mut self, id: PostId, outcome: Result<Value, String>) -> Effect<'_> {
         match self.open.remove(&id) {
             Some(open) => {
+                self.recalled = self.recalled.saturating_sub(usize::from(open.receipt.is_recalled()));
                 self.ended.remember(id, Past::Answered);
                 Effect::End(open, outcome)
             }
@@ -371,7 +388,7 @@ impl Machine {
         // The first line is written anew from its beginning.
         let begin = self.written - self.of_first;
         let carried = Carried::of(&self.out[begin..], std::mem::take(&mut self.waiting), now);
-        (self.answers, self.revised_at) = (0, None);
+        (self.answers, self.recalled, self.revised_at) = (0, 0, None);
         self.out.clear();
         (self.written, self.of_first) = (0, 0);
         let open = std::mem::take(&mut self.open);
@@ -452,40 +469,6 @@ fn unasked<'a>(past: Option<Past>) -> Effect<'a> {
         // Nobody asked for an answer, and many a program answers whatever it is told.
         Some(Past::Notice) => Effect::Nothing,
         None => Effect::Blame(Fault::UnknownId),
-    }
-}
-
-/// How a post ended.
-#[derive(Clone, Copy, Debug)]
-enum Past {
-    Answered,
-    /// By being written.
-    Notice,
-}
-
-/// The last posts that ended, in as many places: a new one takes the place of one of the others.
-#[derive(Debug)]
-struct Recent(Box<[Option<(PostId, Past)>]>);
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self(vec![None; REMEMBERED].into())
-    }
-}
-
-impl Recent {
-    fn place(id: PostId) -> usize {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
-        usize::try_from(hash % REMEMBERED as u64).unwrap_or_default()
-    }
-
-    fn remember(&mut self, id: PostId, past: Past) {
-        self.0[Self::place(id)] = Some((id, past));
-    }
-
-    fn has(&self, id: PostId) -> Option<Past> {
-        let (known, past) = self.0[Self::place(id)]?;
-        (known == id).then_some(past)
     }
 }
 

@@ -212,6 +212,48 @@ fn of_a_program_that_never_answers_no_post_is_kept() {
 }
 
 #[test]
+fn an_event_is_done_once_a_program_has_it_that_never_answers() {
+    let mut desk = Desk::new(Bounds {
+        answers: false,
+        ..BOUNDS
+    });
+    let (post, stages) = desk.office.registered("bus/courier", "event", json!(1));
+    desk.machine.take(post, now());
+    desk.write_all();
+    let told: Vec<_> = stages.drain().map(|(_, stage)| stage).collect();
+    assert_eq!(told, [Stage::Delivered, Stage::Done(Value::Null)]);
+}
+
+#[test]
+fn what_is_wanted_no_more_keeps_nothing_from_the_program() {
+    let mut desk = Desk::new(Bounds {
+        unanswered_max: 1,
+        ..BOUNDS
+    });
+    let deliver = |desk: &mut Desk| {
+        let (mut post, _stages) = desk.office.registered("me", "task", json!(1));
+        let (id, errand) = (post.id, post.errand());
+        desk.machine.take(post, now());
+        desk.write_all();
+        (id, errand)
+    };
+    let is_full = |desk: &mut Desk| {
+        desk.machine.count_recalled();
+        desk.machine.is_full()
+    };
+    let (first, errand) = deliver(&mut desk);
+    assert!(is_full(&mut desk));
+    errand.recall();
+    assert!(!is_full(&mut desk));
+    let (_, errand) = deliver(&mut desk);
+    assert!(is_full(&mut desk));
+    errand.recall();
+    assert!(is_full(&mut desk), "it has as many again that are wanted no more");
+    desk.hear(Said::Done(first, Ok(Value::Null)));
+    assert!(!desk.machine.is_full());
+}
+
+#[test]
 fn a_post_that_nobody_needs_or_that_is_too_long_is_not_written() {
     let mut desk = Desk::new(BOUNDS);
     let (post, stages) = desk.office.registered("me", "greet", json!(null));

@@ -23,6 +23,7 @@ mod message;
 mod outbox;
 mod pipes;
 mod plan;
+mod recent;
 mod talk;
 mod unborn;
 mod vigil;

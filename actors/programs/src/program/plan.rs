@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use triarch_supervision::prelude::*;
 use triarch_supervision::sync::lock;
+use triarch_teams::receipt::Failures;
 use triarch_teams::{PostOffice, Span};
 
 use super::machine::{Bounds, Carried};
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) last_words: Duration,
     unanswered_max: usize,
     answers: bool,
+    /// How many of its posts came to nothing, as its mailbox counts those that it handled: in all lives that begin from this.
+    pub(super) failures: Failures,
     carried: Mutex<Carried>,
     /// What waits to be written to its log.
     backlog: Backlog,
@@ -77,6 +80,7 @@ impl Plan {
             last_words: patience + rest / 2,
             unanswered_max: settings.unanswered_max.get(),
             answers: settings.answers,
+            failures: Failures::default(),
             carried: Mutex::default(),
             backlog: Backlog::default(),
         }))

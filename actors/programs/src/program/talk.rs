@@ -127,7 +127,7 @@ impl Talk {
             while self.is_held_back() && !stop.is_asked() {
                 tokio::select! {
                     biased;
-                    () = stop.look() => {}
+                    () = stop.look() => self.hearing.machine.count_recalled(),
                     woken = self.wait() => self.follow(woken),
                 }
                 self.look(ctx);

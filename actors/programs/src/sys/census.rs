@@ -1,6 +1,6 @@
 //! All processes of the machine at one moment, and who of them belongs together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::apart::apart;
 use super::reading::{self, Reader, Shown, if_there};
+use super::seen::Seen;
 use super::tag::VARIABLE;
 
 /// A process of an agent: the program itself or one that it started.
@@ -55,8 +56,8 @@ pub(super) type Identity = (i32, u64);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Census {
     pub(super) entries: BTreeMap<i32, Entry>,
-    /// Whether everybody is in it, so that who is not has ended.
-    is_whole: bool,
+    /// When it was begun, where everybody is in it: who was there then and is not in it has ended.
+    whole_since: Option<Instant>,
 }
 
 /// From whom it is told who else belongs to a program.
@@ -68,7 +69,7 @@ pub(super) struct Roots<'a> {
     /// Who is in their control groups.
     pub(super) inmates: &'a BTreeSet<i32>,
     /// Who was seen to belong to them.
-    pub(super) seen: &'a HashMap<i32, u64>,
+    pub(super) seen: &'a Seen,
 }
 
 /// Whose control groups are read.
@@ -150,19 +151,29 @@ impl Entry {
 impl Census {
     /// Looks at every process there is.
     pub(super) fn take(groups: Groups) -> io::Result<Self> {
-        let mut pids = Vec::new();
+        let (mut pids, begun) = (Vec::new(), Instant::now());
         for entry in fs::read_dir("/proc")? {
             pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
         }
         Ok(Self {
-            is_whole: true,
-            ..Self::of(pids, groups)?
+            whole_since: Some(begun),
+            ..Self::read_by(&reading::of_process, pids, groups)?
         })
     }
 
-    /// Looks at these processes; who has ended meanwhile is nobody.
+    /// Looks at these processes, and at those that lead their sessions; who has ended meanwhile is nobody.
     pub(super) fn of(pids: impl IntoIterator<Item = i32>, groups: Groups) -> io::Result<Self> {
-        Self::read_by(&reading::of_process, pids, groups)
+        Self::with_leaders(&reading::of_process, pids, groups)
+    }
+
+    /// Without a session's leader it is not known whether he has ended, and his number may be another's.
+    fn with_leaders(read: Reader<'_>, pids: impl IntoIterator<Item = i32>, groups: Groups) -> io::Result<Self> {
+        let mut census = Self::read_by(read, pids, groups)?;
+        let sessions: BTreeSet<_> = census.entries.values().map(|entry| entry.session).collect();
+        let leaders = sessions.into_iter().filter(|pid| !census.entries.contains_key(pid));
+        let leaders = Self::read_by(read, leaders.collect::<Vec<_>>(), groups)?;
+        census.entries.extend(leaders.entries);
+        Ok(census)
     }
 
     /// One who could not be looked at may be anybody, so there is no census without him.
@@ -176,16 +187,17 @@ impl Census {
         }
         Ok(Self {
             entries,
-            is_whole: false,
+            whole_since: None,
         })
     }
 
-    /// Forgets who has ended and leads no session any more: his number may be another's soon.
-    pub(super) fn prune(&self, seen: &mut HashMap<i32, u64>) {
-        if self.is_whole {
-            let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
-            seen.retain(|pid, _| self.entries.contains_key(pid) || sessions.contains(pid));
-        }
+    /// Forgets who has ended and leads no session any more: his number may be another's soon, or is.
+    pub(super) fn prune(&self, seen: &mut Seen) {
+        let Some(begun) = self.whole_since else { return };
+        let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
+        let is_there = |who: Identity| self.entries.get(&who.0).is_some_and(|entry| entry.identity() == who);
+        let goes_on = |session| sessions.contains(&session) && !self.entries.contains_key(&session);
+        seen.look_through(begun, is_there, goes_on);
     }
 
     /// How many threads a user has.
@@ -203,7 +215,7 @@ impl Census {
             entry.tag.as_deref().is_some_and(|tag| is_ours && (roots.is_tag)(tag))
                 || entry.groups.as_deref().is_some_and(|groups| (roots.is_group)(groups))
                 || roots.inmates.contains(&entry.pid)
-                || roots.seen.get(&entry.pid) == Some(&entry.began)
+                || roots.seen.has(entry.identity())
         };
         let mut kin: BTreeSet<i32> = self
             .entries
@@ -231,10 +243,10 @@ impl Census {
 
     /// Whether somebody who was seen, and has ended, led this session. While it has members no other process gets its
     /// number; whoever has that number and began later leads a session of his own.
-    fn was_led_by(&self, session: i32, seen: &HashMap<i32, u64>) -> bool {
+    fn was_led_by(&self, session: i32, seen: &Seen) -> bool {
         let leader = self.entries.get(&session);
-        seen.get(&session)
-            .is_some_and(|began| leader.is_none_or(|leader| leader.began == *began))
+        seen.leader_of(session)
+            .is_some_and(|began| leader.is_none_or(|leader| leader.began == began))
     }
 
     fn ancestry(&self, pid: i32) -> BTreeSet<i32> {
@@ -289,10 +301,10 @@ fn tag_in(environment: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn process(pid: i32, parent: i32, session: i32) -> Entry {
+    pub(in crate::sys) fn process(pid: i32, parent: i32, session: i32) -> Entry {
         Entry {
             pid,
             parent,
@@ -304,19 +316,32 @@ mod tests {
         }
     }
 
-    fn census(entries: impl IntoIterator<Item = Entry>) -> Census {
+    pub(in crate::sys) fn census(entries: impl IntoIterator<Item = Entry>) -> Census {
         Census {
             entries: entries.into_iter().map(|entry| (entry.pid, entry)).collect(),
-            is_whole: true,
+            whole_since: Some(Instant::now()),
+        }
+    }
+
+    /// Who leads a session, and began then.
+    pub(in crate::sys) fn leader((pid, began): Identity) -> Entry {
+        Entry {
+            began,
+            ..process(pid, 1, pid)
         }
     }
 
     fn kin(census: &Census, inmates: &[i32], seen: &[Identity]) -> Vec<i32> {
+        let seen: Vec<_> = seen.iter().copied().map(leader).collect();
+        kin_of(census, inmates, &Seen::of(&seen))
+    }
+
+    pub(in crate::sys) fn kin_of(census: &Census, inmates: &[i32], seen: &Seen) -> Vec<i32> {
         let roots = Roots {
             is_tag: &|tag| tag == "ours",
             is_group: &|groups| groups.contains("/ours"),
             inmates: &inmates.iter().copied().collect(),
-            seen: &seen.iter().copied().collect(),
+            seen,
         };
         census.kin(&roots).iter().map(|entry| entry.pid).collect()
     }
@@ -382,22 +407,6 @@ mod tests {
     }
 
     #[test]
-    fn who_has_ended_is_forgotten_unless_he_leads_a_session_still() {
-        let whole = census([process(71, 1, 70)]);
-        let seen = HashMap::from([(70, 70), (71, 71), (72, 72)]);
-        let mut pruned = seen.clone();
-        whole.prune(&mut pruned);
-        assert_eq!(pruned, HashMap::from([(70, 70), (71, 71)]));
-        let partial = Census {
-            is_whole: false,
-            ..whole
-        };
-        let mut kept = seen.clone();
-        partial.prune(&mut kept);
-        assert_eq!(kept, seen);
-    }
-
-    #[test]
     fn this_process_and_those_above_it_are_never_kin() {
         let own = own_pid();
         let all = census([
@@ -443,6 +452,22 @@ mod tests {
         assert_eq!(look("environ", libc::EACCES).unwrap(), [5, 6]);
         let all = Census::read_by(&failing(0, "", 0), [5, 6], Groups::OfAll).unwrap();
         assert_eq!(kin(&all, &[], &[]), [5]);
+    }
+
+    #[test]
+    fn with_some_of_a_session_its_leader_is_looked_at() {
+        let read = |asked: i32, name: &str| {
+            let bytes = match (asked, name) {
+                (70, "stat") => format!("70 (stranger) S 1 70 70 {}", &LIVES[4..]).into_bytes(),
+                (_, "stat") => format!("{asked} (program) S 1 70 70 {}", &LIVES[4..]).into_bytes(),
+                _ => Vec::new(),
+            };
+            Ok(Shown { bytes, uid: 0 })
+        };
+        let some = Census::with_leaders(&read, [71, 72], Groups::OfOrphans).unwrap();
+        assert_eq!(some.entries.keys().copied().collect::<Vec<_>>(), [70, 71, 72]);
+        assert_eq!(kin(&some, &[], &[(70, 70)]), [0; 0], "another has the number");
+        assert_eq!(kin(&some, &[], &[(70, 9000)]), [70, 71, 72]);
     }
 
     #[test]

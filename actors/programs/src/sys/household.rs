@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::time::Instant;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
@@ -12,6 +13,7 @@ use triarch_supervision::sync::lock;
 use super::apart::apart;
 use super::census::{self, Census, Entry, Groups, Identity, ProcessView, Roots};
 use super::enclosure::Enclosure;
+use super::seen::Seen;
 use super::tag::Tag;
 
 /// Who belongs to one program, and how they are known.
@@ -23,8 +25,8 @@ pub(super) struct Household {
     pub(super) enclosure: Enclosure,
     /// Whether nobody can have left the control groups.
     is_sealed: bool,
-    /// Who was seen to belong to it: number and beginning.
-    seen: Mutex<HashMap<i32, u64>>,
+    /// Who was seen to belong to it.
+    seen: Mutex<Seen>,
 }
 
 /// The households there are, by their leaders: so that an orphan finds its own.
@@ -34,13 +36,13 @@ impl Household {
     /// The household of a program that has just begun.
     pub(super) fn new(tag: Tag, leader: i32, enclosure: Enclosure, is_sealed: bool) -> Arc<Self> {
         let entry = Entry::of_pid(leader).or_else(|_| apart(|| Entry::of_pid(leader)));
-        let began = entry.ok().flatten().map(|entry| entry.identity());
+        let entry = entry.ok().flatten();
         let household = Arc::new(Self {
             tag,
             leader,
             enclosure,
             is_sealed,
-            seen: Mutex::new(began.into_iter().collect()),
+            seen: Mutex::new(Seen::of(&entry)),
         });
         let mut all = lock(&*HOUSEHOLDS);
         all.retain(|_, household| household.strong_count() > 0);
@@ -60,7 +62,7 @@ impl Household {
             seen: &seen,
         });
         census.prune(&mut seen);
-        seen.extend(members.iter().map(|entry| entry.identity()));
+        seen.extend(members.iter().copied());
         Ok(members)
     }
 
@@ -68,7 +70,7 @@ impl Household {
     /// others there are.
     pub(super) fn look(&self) -> io::Result<Census> {
         let mut pids = self.enclosure.inmates()?;
-        pids.extend(lock(&self.seen).keys());
+        pids.extend(lock(&self.seen).pids());
         Census::of(pids, Groups::OfOrphans)
     }
 
@@ -96,7 +98,21 @@ impl Household {
         let orphans = ended
             .iter()
             .filter(|entry| entry.parent == own && entry.pid != self.leader);
-        orphans.filter(|entry| reap(entry.pid)).count()
+        let buried: Vec<_> = orphans.filter(|entry| reap(entry.pid)).collect();
+        let mut seen = lock(&self.seen);
+        for entry in &buried {
+            seen.bury(entry.identity());
+        }
+        buried.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn seen_count(&self) -> usize {
+        lock(&self.seen).count()
+    }
+
+    fn is_to_be_looked_through(&self, now: Instant) -> bool {
+        lock(&self.seen).is_due(now)
     }
 }
 
@@ -123,9 +139,32 @@ pub(crate) async fn household(leader: i32) -> Vec<ProcessView> {
 }
 
 /// Lays to rest the ended orphans of programs that still run; returns how many. To be called now and then: until it is,
-/// each of them keeps its number.
+/// each of them keeps its number. And it forgets those of which nothing is left.
 pub(crate) fn bury_orphans() -> usize {
     let households = all();
+    let buried = bury_orphans_of(&households);
+    forget_gone_of(&households);
+    buried
+}
+
+/// One look at all serves everybody that needs one.
+fn forget_gone_of(households: &[Arc<Household>]) {
+    let now = Instant::now();
+    let is_due = |household: &&Arc<Household>| household.is_to_be_looked_through(now);
+    let due: Vec<_> = households.iter().filter(is_due).collect();
+    if due.is_empty() {
+        return;
+    }
+    // Where nobody can be looked at now, it is done another time.
+    let Ok(census) = Census::take(Groups::OfOrphans) else {
+        return;
+    };
+    for household in due {
+        census.prune(&mut lock(&household.seen));
+    }
+}
+
+fn bury_orphans_of(households: &[Arc<Household>]) -> usize {
     let leaders: BTreeSet<_> = households.iter().map(|household| household.leader).collect();
     let orphans = children().into_iter().filter(|pid| !leaders.contains(pid));
     // Who cannot be looked at now is laid to rest another time.

@@ -1,12 +1,13 @@
 //! What a runtime left behind that was killed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::census::{Census, Entry, Groups, Roots};
 use super::enclosure;
 use super::ground::{self, Ground};
 use super::hunt::{self, Found, Survey, Tally};
+use super::seen::Seen;
 use super::tag::Owner;
 
 /// Finds what an earlier runtime of the same state folder has started and left, and kills it. To be called before the
@@ -51,7 +52,7 @@ fn left_by(owner: &Owner, census: &Census) -> Found {
         is_tag: &|tag| owner.gave(tag),
         is_group: &|groups| groups.lines().any(|line| line.contains(&group)),
         inmates: &BTreeSet::new(),
-        seen: &HashMap::new(),
+        seen: &Seen::of([]),
     });
     let (living, ended): (Vec<_>, Vec<_>) = kin.into_iter().partition(|entry| entry.is_alive());
     let ended = ended.into_iter().map(Entry::identity).collect();

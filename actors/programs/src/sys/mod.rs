@@ -13,6 +13,7 @@ mod apart;
 mod birth;
 mod calls;
 mod census;
+mod crew;
 mod descriptors;
 mod enclosure;
 mod folders;
@@ -24,6 +25,7 @@ mod leftovers;
 mod outstanding;
 mod process;
 mod reading;
+mod seen;
 mod spawner;
 mod tag;
 

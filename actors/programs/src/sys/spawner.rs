@@ -2,19 +2,19 @@
 //!
 //! A child is killed when the thread that it was born to ends, so that none outlives the runtime. A worker of the async
 //! runtime may end before that; these threads do not. There are several, since a birth waits for the disk the program
-//! lies on.
+//! lies on, and more where that does not answer.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, LazyLock};
 
-use flume::{Receiver, Sender};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::oneshot;
 
 use super::birth::{self, Limit, Plan, Stack};
 use super::calls;
 use super::census::{Census, Groups};
+use super::crew::{Crew, Orders};
 use super::descriptors;
 use super::enclosure::{Doors, Enclosure};
 use super::folders;
@@ -23,9 +23,6 @@ use super::household::Household;
 use super::hunt::{Funeral, Unclaimed};
 use super::launch::{self, Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
 use super::outstanding::Outstanding;
-
-/// How many children can be born at a time.
-const THREADS: usize = 4;
 
 /// A child that has become its program, with our ends of its streams.
 pub(super) struct Born {
@@ -43,11 +40,11 @@ struct Order {
     reply: oneshot::Sender<Result<Born, LaunchError>>,
 }
 
-static ORDERS: LazyLock<io::Result<Sender<Order>>> = LazyLock::new(begin);
+static CREW: LazyLock<io::Result<Crew<Order>>> = LazyLock::new(begin);
 
 /// Has a child born; it is killed if nobody waits for it any more.
 pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, LaunchError> {
-    let orders = ORDERS.as_ref().map_err(|error| LaunchError::Preparation {
+    let crew = CREW.as_ref().map_err(|error| LaunchError::Preparation {
         what: "a thread to start programs from",
         source: error.kind().into(),
     })?;
@@ -58,27 +55,17 @@ pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, Launch
         ground,
         reply,
     };
-    orders.send_async(order).await.map_err(|_| LaunchError::Ended)?;
+    crew.order(order).await.map_err(|_| LaunchError::Ended)?;
     answer.await.map_err(|_| LaunchError::Ended)?
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a child dies with the thread it is born to, and no thread of the tree lives as long as the runtime"
-)]
-fn begin() -> io::Result<Sender<Order>> {
+fn begin() -> io::Result<Crew<Order>> {
     // Orphans of our programs come back to us, not to the machine's first process.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let (sender, receiver) = flume::bounded(THREADS);
-    for _ in 0..THREADS {
-        let receiver = receiver.clone();
-        let thread = std::thread::Builder::new().name("triarch-spawner".to_owned());
-        thread.spawn(move || serve(&receiver))?;
-    }
-    Ok(sender)
+    Crew::begin("triarch-spawner", serve)
 }
 
-fn serve(orders: &Receiver<Order>) {
+fn serve(orders: Orders<Order>) {
     let mut stack = Stack::new();
     for order in orders {
         let Order {

@@ -1,6 +1,7 @@
 //! Programs that do not read, do not answer, or say too much.
 
 use serde_json::json;
+use triarch_teams::RECALL;
 use triarch_teams::receipt::{DROPPED, Stage};
 
 use crate::fleet::{ECHO, Fleet, bash, last, next, python, until, within};
@@ -49,6 +50,26 @@ for number, line in enumerate(sys.stdin):
     assert_eq!(running().posts_unanswered, 5);
     let waiting = fleet.tree.observer().node("team/a").unwrap().mailbox.unwrap().depth;
     assert!(waiting >= 14, "{waiting}");
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_has_as_many_as_it_may_hears_that_one_of_them_is_wanted_no_more() {
+    let script = r#"
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"type": "status", "state": json.loads(line)["kind"]}))
+"#;
+    let fleet = Fleet::of_one(python(script), json!({ "unanswered_max": 1 })).await;
+    let (mut post, stages) = fleet.office.registered("me", "task", json!(1));
+    let (id, errand) = (post.id, post.errand());
+    let tree = fleet.tree.observer();
+    tree.send_to("team/a", post).await.unwrap();
+    assert_eq!(next(&stages).await, Stage::Delivered);
+    errand.recall();
+    let notice = fleet.office.post("me", RECALL, json!({ "id": id.to_string() }));
+    tree.send_to("team/a", notice).await.unwrap();
+    fleet.until_said("is cancel").await;
     fleet.end().await;
 }
 

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use triarch_supervision::prelude::*;
 
 use super::health::{Change, Health};
+use super::lookup::Lookup;
 use super::outgoing::{Outgoing, Recipients};
 use super::response::{NoResponse, Response};
 use super::show;
@@ -160,6 +161,7 @@ enum Trouble {
 #[derive(Debug)]
 pub(super) struct HttpCheck {
     spec: Spec,
+    lookup: Lookup,
     health: Health,
     checks: u64,
     failed: u64,
@@ -180,6 +182,7 @@ impl Agent for HttpCheck {
             failed: 0,
             last: None,
             outgoing: Outgoing::default(),
+            lookup: Lookup::default(),
             spec,
         })
     }
@@ -220,14 +223,14 @@ impl Agent for HttpCheck {
 }
 
 impl HttpCheck {
-    async fn check(&self) -> Result<(), Trouble> {
+    async fn check(&mut self) -> Result<(), Trouble> {
         let Spec {
             target,
             timeout,
             expect,
             ..
         } = &self.spec;
-        let asked = tokio::time::timeout(*timeout, ask(target));
+        let asked = tokio::time::timeout(*timeout, ask(&mut self.lookup, target));
         let found = asked.await.unwrap_or(Err(Trouble::TooLate(*timeout)))?;
         let expected = *expect;
         if found == expected {
@@ -252,8 +255,9 @@ impl HttpCheck {
     }
 }
 
-async fn ask(target: &Target) -> Result<u16, Trouble> {
-    let connected = TcpStream::connect((target.host.as_str(), target.port)).await;
+async fn ask(lookup: &mut Lookup, target: &Target) -> Result<u16, Trouble> {
+    let found = lookup.addresses(&target.host, target.port).await;
+    let connected = TcpStream::connect(&*found.map_err(Trouble::NoConnection)?).await;
     exchange(connected.map_err(Trouble::NoConnection)?, &target.request()).await
 }
 

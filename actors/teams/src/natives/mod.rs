@@ -11,6 +11,7 @@ mod health;
 mod http_check;
 mod load;
 mod look;
+mod lookup;
 mod outgoing;
 mod pace;
 mod response;

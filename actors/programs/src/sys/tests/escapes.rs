@@ -290,6 +290,29 @@ async fn orphans_that_ended_are_laid_to_rest_while_the_program_runs() {
 }
 
 #[tokio::test]
+async fn who_was_laid_to_rest_is_not_remembered() {
+    for ground in grounds() {
+        let yard = Yard::new(ground);
+        let script = "for _ in {1..1000}; do (: &); done; echo ready; sleep 1000; :";
+        let (mut process, _) = yard.try_launch(yard.bash(script)).await.unwrap();
+        let mut buried = 0;
+        let mut bury = async || {
+            loop {
+                buried += bury_orphans();
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! {
+            ready = lines(&mut process, 1) => assert_eq!(ready, ["ready"]),
+            () = bury() => unreachable!(),
+        }
+        let seen = process.household().seen_count();
+        assert!(seen < 100, "{seen} of {buried} that were buried");
+        assert_eq!(process.stop(PATIENCE).await.survivors, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_household_is_shown_with_what_it_uses() {
     for ground in grounds() {
         let yard = Yard::new(ground);
