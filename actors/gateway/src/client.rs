@@ -397,6 +397,7 @@ mod tests {
         let runtime = UnixListener::bind(&path).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_secs(5))).unwrap();
+        let (ends, has_ended) = std::sync::mpsc::channel();
         let answering = std::thread::spawn(move || {
             let (mut first, _) = runtime.accept().unwrap();
             answer(&first, 1);
@@ -408,9 +409,11 @@ mod tests {
             );
             first.write_all(&Answer::Error(ended).written()).unwrap();
             drop(first);
+            ends.send(()).unwrap();
             answer(&runtime.accept().unwrap().0, 3);
         });
         assert_eq!((ask(&mut client), ask(&mut client)), (Ok(1), Ok(2)));
+        has_ended.recv().unwrap();
         client.fresh_for = Duration::ZERO;
         assert_eq!(ask(&mut client), Ok(3));
         let patience = client.stream.get_ref().read_timeout().unwrap();

@@ -153,6 +153,11 @@ impl Observer {
         Ok(view(&node, children))
     }
 
+    /// The state of what stands at `path`, and nothing more of it.
+    pub fn state(&self, path: &str) -> Result<Phase, NotFound> {
+        Ok(self.entry(path)?.node.phase())
+    }
+
     /// The last changes of state of what stands at `path`, oldest first.
     pub fn history(&self, path: &str) -> Result<Vec<Change>, NotFound> {
         Ok(self.entry(path)?.node.history())

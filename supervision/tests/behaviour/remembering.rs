@@ -4,7 +4,7 @@ use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, Decision, SupervisorHandle};
 use triarch_supervision::tree::Phase;
 
-use crate::agents::{Log, Say, Script, Start, grow, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Start, Stop, grow, puppet, scripted, team};
 use crate::patience::{SECOND, decisions, node_until, not_yet, quiet, until};
 
 async fn names(handle: &SupervisorHandle) -> Vec<String> {
@@ -101,6 +101,47 @@ async fn what_waits_for_a_temporary_child_waits_through_a_stop_of_its_team() {
     until("its mailbox was kept", || log.has("a note 7")).await;
     tree.stop().await;
     assert!(address.try_send(Say::Note(8)).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_child_that_is_taken_away_while_its_team_ends_is_gone_for_good() {
+    let log = Log::default();
+    let slow = Script::new(&log).stop(Stop::Takes(2 * SECOND));
+    let child = scripted("a", slow).restart(Restart::Temporary);
+    let tree = grow(team().remembers().child(child)).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let root = tree.observer().supervisor("root").unwrap();
+    let (terminated, ended) = tokio::join!(handle.terminate_child("a"), root.terminate_child("team"));
+    assert!(ended.is_ok(), "{terminated:?} {ended:?}");
+    assert!(tree.observer().node("team/a").is_err());
+    root.restart_child("team").await.unwrap();
+    assert_eq!(names(&handle).await, [""; 0]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_to_be_started_in_a_dynamic_team_waits_no_more_once_that_has_ended() {
+    let log = Log::default();
+    let tree = grow(Supervisor::dynamic("team").remembers()).await;
+    let handle = tree.observer().supervisor("team").unwrap();
+    let waits = puppet("a", &log).backoff(Backoff::exponential(10 * SECOND, 10 * SECOND));
+    let (address, _) = handle.start_child(waits).await.unwrap();
+    address.send(Say::Fail).await.unwrap();
+    node_until(&tree, "team/a", |node| node.state == Phase::Backoff).await;
+    let root = tree.observer().supervisor("root").unwrap();
+    root.terminate_child("team").await.unwrap();
+    let node = tree.observer().node("team/a").unwrap();
+    assert_eq!((node.state, node.restart_at), (Phase::Stopped, None));
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_team_leaves_with_its_root() {
+    let log = Log::default();
+    let tree = grow(team().restart(Restart::Temporary).child(puppet("a", &log))).await;
+    let observer = tree.observer();
+    tree.stop().await;
+    assert!(observer.node("team").is_err() && observer.node("team/a").is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -408,8 +408,8 @@ impl Drop for Connection {
 
 /// Whether the whole runtime ends, and not only its doors.
 fn is_over(tree: &Observer) -> bool {
-    let root = tree.node("root");
-    root.is_ok_and(|root| matches!(root.state, Phase::Stopping | Phase::Stopped | Phase::Failed))
+    let root = tree.state("root");
+    root.is_ok_and(|state| matches!(state, Phase::Stopping | Phase::Stopped | Phase::Failed))
 }
 
 /// What becomes of a request that is in hand when its connection ends.

@@ -69,7 +69,9 @@ impl Flushing {
     /// What is on disk has been read: what is otherwise there is known by that, and flushed by the next.
     pub(super) fn abandon(&mut self) {
         let present = self.present.take().map(|present| present.space);
-        if let Some(space) = present.or_else(|| self.to_come.pop_front()) {
+        let space = present.or_else(|| self.to_come.pop_front());
+        // Where nobody waits for this one, it would be the answer to the next.
+        if let Some(space) = space.filter(|_| !self.waiting.is_empty()) {
             self.fault.get_or_insert(refusal(space.name(), &WriteError::Stale));
         }
         self.to_come.clear();

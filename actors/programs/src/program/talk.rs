@@ -10,6 +10,7 @@
 //! Everything it reads or is about to write lies in fields, so that a turn may be dropped at each of its waits.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
@@ -124,10 +125,15 @@ impl Talk {
         }
         if self.is_held_back() {
             let stop = StopWatch::of(ctx);
+            // However often the program says something meanwhile, its time comes.
+            let mut look = pin!(stop.look());
             while self.is_held_back() && !stop.is_asked() {
                 tokio::select! {
                     biased;
-                    () = stop.look() => self.hearing.machine.count_recalled(),
+                    () = &mut look => {
+                        self.hearing.machine.count_recalled();
+                        look.set(stop.look());
+                    }
                     woken = self.wait() => self.follow(woken),
                 }
                 self.look(ctx);

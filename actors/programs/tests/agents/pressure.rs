@@ -55,8 +55,14 @@ for number, line in enumerate(sys.stdin):
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_has_as_many_as_it_may_hears_that_one_of_them_is_wanted_no_more() {
+    // However much it says meanwhile.
     let script = r#"
-import json, sys
+import json, sys, threading, time
+def chatter():
+    while True:
+        print("at work", file=sys.stderr, flush=True)
+        time.sleep(0.02)
+threading.Thread(target=chatter, daemon=True).start()
 for line in sys.stdin:
     print(json.dumps({"type": "status", "state": json.loads(line)["kind"]}))
 "#;

@@ -52,13 +52,17 @@ impl Desk {
         self.request(Request::Terminate(name.clone()), caller);
         // Whoever had waited for its start may have had it remembered just now.
         let is_kept = key.is_none() || self.machine.is_ending() || !(is_temporary || self.machine.is_dynamic());
-        if !is_kept {
-            self.charge.blueprint.remove(name);
-        }
-        let Some(ward) = key.and_then(|key| self.wards.get(&key)) else {
+        let is_forgotten = !is_kept && self.charge.blueprint.remove(name);
+        let is_quarantined = |child: ChildView<'_>| child.state == ChildState::Quarantined;
+        let stays = self.machine.child(name.as_str()).is_some_and(is_quarantined);
+        let Some(ward) = key.and_then(|key| self.wards.get_mut(&key)) else {
             return;
         };
-        ward.child.node().waits_no_more(self.now);
+        // It does not come back with the next life of its supervisor.
+        ward.is_static &= !is_forgotten;
+        if !stays {
+            ward.child.node().waits_no_more(self.now);
+        }
     }
 
     /// As a request. A temporary one that has left with its end may still be remembered.

@@ -75,9 +75,11 @@ impl Desk {
 
     pub(super) fn forget(&mut self, key: ChildKey) {
         // Its alarm stays: it may be the one that a group waits for, and else is stale when it comes.
-        let ward = self.wards.remove(&key);
-        // One that ends with its supervisor is there again with that one's next life.
-        if let Some(ward) = ward.filter(|ward| !(ward.is_static && self.machine.is_ending())) {
+        let Some(ward) = self.wards.remove(&key) else { return };
+        // One that ends with its supervisor is there again with that one's next life; the root has none.
+        if ward.is_static && self.machine.is_ending() && self.charge.parent.is_some() {
+            ward.child.node().waits_no_more(self.now);
+        } else {
             ward.child.leave_tree();
         }
     }

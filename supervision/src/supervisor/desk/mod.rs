@@ -191,7 +191,11 @@ impl Desk {
             if let Input::Exited { key, .. } = input {
                 self.latest = key;
             }
+            let was_ending = self.machine.is_ending();
             self.machine.step(input, self.now, &mut self.chance, &mut self.effects);
+            if !was_ending && self.machine.is_ending() {
+                self.begins_to_end();
+            }
             self.show(self.machine.counts());
             let mut effects = std::mem::take(&mut self.effects);
             for effect in effects.drain(..) {
@@ -204,6 +208,14 @@ impl Desk {
             self.goes_on = self.myself.cast(Order::GoOn).is_ok();
         }
         self.effects.shrink_to(KEPT_EFFECTS);
+    }
+
+    /// One that gives up, or whose work is over, was asked by nobody who would have told so.
+    fn begins_to_end(&self) {
+        let Charge { node, incarnation, .. } = &self.charge;
+        if node.phase() != Phase::Stopping {
+            node.enter(Phase::Stopping, *incarnation, None, self.now);
+        }
     }
 
     /// Tells what children there are now, where that has changed.
