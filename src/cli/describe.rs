@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 use triarch_supervision::Supervisor;
-use triarch_teams::{Kind, Kinds, PostOffice};
+use triarch_teams::{Kind, Kinds, Places, PostOffice};
 use triarch_telemetry::Exposition;
 
 use super::line::ConfigVerb;
@@ -54,7 +54,7 @@ impl Means {
             None => programs,
         };
         Ok(Self {
-            kinds: kinds(&office, programs, shares, own),
+            kinds: kinds(&office, programs, (shares, source), own),
             office,
             exposition,
         })
@@ -62,10 +62,10 @@ impl Means {
 }
 
 /// All kinds: those that come with the runtime, and `own`, of which one goes before another of its name.
-fn kinds(office: &Arc<PostOffice>, programs: impl Kind, shares: &Shares, own: Kinds) -> Kinds {
+fn kinds(office: &Arc<PostOffice>, programs: impl Kind, (shares, source): (&Shares, &Source), own: Kinds) -> Kinds {
     let (office, shares) = (Arc::clone(office), shares.clone());
-    let natives = triarch_teams::natives(Arc::clone(&office)).with(Traffics { office, shares });
-    natives.with(programs).and(own)
+    let natives = triarch_teams::natives(Arc::clone(&office), Places::seen_from(source.folder()));
+    natives.with(Traffics { office, shares }).with(programs).and(own)
 }
 
 impl Described {
@@ -146,7 +146,7 @@ impl Described {
         let counted = programs.clone();
         exposition.before_each_page(move || counted.take_census());
         let ground = Ground::new(Making {
-            kinds: self::kinds(&office, programs.clone(), &self.shares, self.own),
+            kinds: self::kinds(&office, programs.clone(), (&self.shares, &self.source), self.own),
             programs,
             services,
             exposition,

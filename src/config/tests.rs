@@ -191,7 +191,7 @@ pub(crate) fn natives() -> Kinds {
     let office = PostOffice::new(1, &instruments).unwrap();
     let office = Arc::new(office);
     let programs = triarch_programs::described(Arc::clone(&office), &instruments).unwrap();
-    let natives = triarch_teams::natives(Arc::clone(&office)).with(programs);
+    let natives = triarch_teams::natives(Arc::clone(&office), triarch_teams::Places::seen_from(".")).with(programs);
     let shares = crate::Shares::default();
     natives.with(crate::traffic::Traffics { office, shares })
 }

@@ -111,8 +111,8 @@ impl Operation for Status {
 /// How many of the agents of teams, by state, are past their start, of how many, in words. A team that has not begun has none of them yet.
 fn how_far(agents: &BTreeMap<String, usize>, described: usize) -> String {
     let of = described.max(agents.values().sum());
-    let waits = [Phase::Specified, Phase::Starting].map(Phase::label);
-    let others = agents.iter().filter(|(state, _)| !waits.contains(&state.as_str()));
+    let not_up = [Phase::Specified, Phase::Starting, Phase::Backoff, Phase::Failed].map(Phase::label);
+    let others = agents.iter().filter(|(state, _)| !not_up.contains(&state.as_str()));
     let begun: usize = others.map(|(_, count)| count).sum();
     format!("the runtime is still starting: {begun} of {of} agents have started; `triarch tree` shows which")
 }
@@ -361,7 +361,8 @@ mod tests {
 
     #[test]
     fn how_far_a_start_is_counts_those_too_whose_team_has_not_begun() {
-        let agents = [("idle", 2), ("starting", 3), ("busy", 1)].map(|(state, count)| (state.to_owned(), count));
+        let agents =
+            [("idle", 2), ("starting", 2), ("failed", 1), ("busy", 1)].map(|(state, count)| (state.to_owned(), count));
         let told = how_far(&agents.into(), 10);
         assert!(told.contains("3 of 10 agents have started"), "{told}");
         let spawned = [("idle".to_owned(), 2)].into();

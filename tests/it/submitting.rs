@@ -43,6 +43,7 @@ fn a_task_that_fails_is_tried_again_no_sooner_than_was_asked_for() {
 fn what_was_submitted_is_told_where_it_is_not_waited_for_to_the_end() {
     let (house, mut runtime) = crew();
     let mut waits = house.begin(&["task", "submit", "fly", "--needs", "wings", "--wait"]);
+    waits.line_with("waits for task 1", PATIENCE);
     waits.line_with("no agent", PATIENCE);
     runtime.signal("TERM");
     waits.line_with("1 task submitted: 1; then: ", PATIENCE);

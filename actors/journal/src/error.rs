@@ -198,6 +198,18 @@ pub enum SnapshotError {
     Write(#[from] WriteError),
 }
 
+impl SnapshotError {
+    /// Whether it is certain that there is no such snapshot.
+    pub const fn is_certain(&self) -> bool {
+        match self {
+            // It never got its name.
+            Self::Disk { .. } => true,
+            Self::Write(why) => why.is_certain(),
+            Self::NotRotated { .. } | Self::Outdated { .. } | Self::Unsynced { .. } | Self::Crashed { .. } => false,
+        }
+    }
+}
+
 /// Why a write is not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

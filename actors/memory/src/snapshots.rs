@@ -1,18 +1,20 @@
 //! Level 3: the agent that takes snapshots, so that the journal does not grow for ever. Readers and writers go on.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use triarch_journal::WriteError;
+use triarch_journal::{SnapshotError, WriteError};
 use triarch_supervision::prelude::*;
+use triarch_supervision::sync::{Mutex, lock};
 
 use crate::clocks;
 use crate::config::Durability;
 use crate::disk::{Dump, DumpError, Seal};
 use crate::metrics::Metrics;
-use crate::space::cut_together;
+use crate::space::{Cut, Space};
 use crate::store::Store;
 use crate::time::{Anchor, StoreTime};
 use crate::writer::Wish;
@@ -174,16 +176,38 @@ impl Snapshots {
             draft => draft?,
         };
         let (store, seal) = (self.settings.store.clone(), self.settings.seal.clone());
-        let filling = move |to: &mut dyn std::io::Write| dump(&store, to, &seal).map_err(std::io::Error::other);
-        journal.snapshot(draft, filling).await?;
+        let dumped = Dumped::default();
+        let dumping = dumped.clone();
+        let filling = move |to: &mut dyn Write| dump(&store, to, &seal, &dumping).map_err(io::Error::other);
+        let snapshot = journal.snapshot(draft, filling).await;
+        if snapshot.as_ref().is_err_and(SnapshotError::is_certain) {
+            dumped.does_not_come();
+        }
+        snapshot?;
         self.settings.unkept.kept(before, at);
         self.settings.metrics.kept(clocks::reading().wall);
         Ok(())
     }
 }
 
+/// What is in a snapshot of namespaces that are flushed, by the number of its instant.
+#[derive(Clone, Default)]
+struct Dumped(Arc<Mutex<Vec<(Arc<Space>, u64)>>>);
+
+impl Dumped {
+    fn add(&self, space: &Arc<Space>) -> Cut {
+        let cut = Cut::to_keep(space);
+        lock(&self.0).push((Arc::clone(space), cut.revision));
+        cut
+    }
+
+    fn does_not_come(&self) {
+        lock(&self.0).iter().for_each(|(space, cut)| space.uncut(*cut));
+    }
+}
+
 /// All namespaces, and the entries of those that are durable.
-fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), DumpError> {
+fn dump(store: &Store, to: &mut dyn Write, seal: &Seal, dumped: &Dumped) -> Result<(), DumpError> {
     let anchor = Anchor {
         time: store.clock().now(),
         reading: clocks::reading(),
@@ -194,10 +218,7 @@ fn dump(store: &Store, to: &mut dyn std::io::Write, seal: &Seal) -> Result<(), D
         match space.durability() {
             Durability::Memory => dump.define(space.name(), &space.rules())?,
             Durability::Journal => dump.pages(&space, &anchor)?,
-            Durability::Relaxed => {
-                let cuts = cut_together(&[space]);
-                cuts.into_iter().try_for_each(|cut| dump.cut(cut, &anchor))?;
-            }
+            Durability::Relaxed => dump.cut(dumped.add(&space), &anchor)?,
         }
     }
     dump.end().map(drop)

@@ -36,7 +36,7 @@ impl Programs {
     /// Has relative paths seen from `folder`, that of the description, instead of from the present one.
     #[must_use]
     pub fn seen_from(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.places.description = folder.into();
+        self.places.seen.description = folder.into();
         self
     }
 

@@ -6,19 +6,14 @@
 //!   ~/…               seen from the home of the runtime's user
 //! ```
 
-use std::env;
 use std::path::{Path, PathBuf};
-
-use triarch_teams::SettingError;
 
 use crate::sys;
 
 /// The folders that a runtime stands on.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    /// That of the description.
-    pub(crate) description: PathBuf,
-    pub(crate) home: Option<PathBuf>,
+    pub(crate) seen: triarch_teams::Places,
     pub(crate) state: Option<PathBuf>,
 }
 
@@ -26,27 +21,9 @@ impl Places {
     /// Those of this process, as long as nobody says where its description lies and its state is kept.
     pub(crate) fn of_process() -> Self {
         Self {
-            description: PathBuf::from("."),
-            home: env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+            seen: triarch_teams::Places::seen_from("."),
             state: None,
         }
-    }
-
-    /// Where `written` leads, which stands in the setting `key` and is seen from `base`.
-    pub(crate) fn path(&self, key: &str, written: &Path, base: &Path) -> Result<PathBuf, SettingError> {
-        if let Ok(below) = written.strip_prefix("~") {
-            let home = self.home.as_ref().ok_or_else(|| {
-                let problem = format!("{} is in a home, and HOME is not set", written.display());
-                SettingError::of(key, problem, "set HOME, or write the whole path")
-            })?;
-            return Ok(home.join(below));
-        }
-        if written.as_os_str().as_encoded_bytes().starts_with(b"~") {
-            let problem = format!("{} is in the home of somebody else", written.display());
-            let remedy = "write the whole path, or ./ before it where it is called so";
-            return Err(SettingError::of(key, problem, remedy));
-        }
-        Ok(base.join(written))
     }
 
     /// What there is about a folder, without links, that makes it too much to be opened to a program because that works there.
@@ -54,7 +31,7 @@ impl Places {
         if folder.parent().is_none() {
             return Some("is all of the machine".to_owned());
         }
-        let own = [("home", &self.home), ("state", &self.state)];
+        let own = [("home", &self.seen.home), ("state", &self.state)];
         let mut own = own.into_iter().filter_map(|(what, place)| {
             let place = resolved(place.as_deref()?);
             let is_within = place.starts_with(folder);
@@ -99,32 +76,12 @@ mod tests {
 
     fn places() -> Places {
         Places {
-            description: "/srv/fleet".into(),
-            home: Some("/h/me".into()),
+            seen: triarch_teams::Places {
+                description: "/srv/fleet".into(),
+                home: Some("/h/me".into()),
+            },
             state: Some("/h/me/.local/state/triarch".into()),
         }
-    }
-
-    #[test]
-    fn a_path_leads_to_the_home_only_where_it_is_ones_own() {
-        let path = |written: &str| places().path("dir", Path::new(written), Path::new("/base"));
-        assert_eq!(path("a/b"), Ok("/base/a/b".into()));
-        assert_eq!(path("/a"), Ok("/a".into()));
-        assert_eq!(path("~/a"), Ok("/h/me/a".into()));
-        assert_eq!(path("~"), Ok("/h/me".into()));
-        assert_eq!(path("./~you"), Ok("/base/./~you".into()));
-        assert_eq!(
-            path("~you/a").unwrap_err().to_string(),
-            "~you/a is in the home of somebody else; write the whole path, or ./ before it where it is called so"
-        );
-        let homeless = Places { home: None, ..places() };
-        assert_eq!(
-            homeless
-                .path("dir", Path::new("~/a"), Path::new("/"))
-                .unwrap_err()
-                .to_string(),
-            "~/a is in a home, and HOME is not set; set HOME, or write the whole path"
-        );
     }
 
     #[test]

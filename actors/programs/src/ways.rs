@@ -52,13 +52,13 @@ impl Ways {
     ) -> Option<Self> {
         let secrets = secrets(settings, places, faults);
         let dir = told(dir(settings, places), faults);
-        let base = dir.as_deref().unwrap_or(&places.description);
+        let base = dir.as_deref().unwrap_or(&places.seen.description);
         let read = folders("sandbox.read", &settings.sandbox.read, places, base, faults);
         let mut write = folders("sandbox.write", &settings.sandbox.write, places, base, faults);
         let dir = dir?;
         let named = Path::new(settings.command.first().filter(|named| !named.is_empty())?);
         let program = if named.as_os_str().as_bytes().starts_with(b"~") {
-            told(places.path("command", named, &dir), faults)?.into()
+            told(places.seen.path("command", named, &dir), faults)?.into()
         } else {
             named.as_os_str().to_owned()
         };
@@ -97,7 +97,9 @@ fn told<T>(made: Result<T, SettingError>, faults: &mut Vec<SettingError>) -> Opt
 /// The working folder. One that is named must be fit to be opened; another is not opened where it is not fit.
 fn dir(settings: &ProgramSettings, places: &Places) -> Result<PathBuf, SettingError> {
     let named = settings.dir.as_deref();
-    let path = places.path("dir", named.unwrap_or(Path::new("")), &places.description)?;
+    let path = places
+        .seen
+        .path("dir", named.unwrap_or(Path::new("")), &places.seen.description)?;
     // The path of a description that lies right here has no folder.
     let path = if path.as_os_str().is_empty() {
         PathBuf::from(".")
@@ -128,7 +130,8 @@ fn secrets(settings: &ProgramSettings, places: &Places, faults: &mut Vec<Setting
     for (name, source) in &settings.secrets {
         let source = match source {
             SecretSource::Env(variable) => SecretSource::Env(variable.clone()),
-            SecretSource::File(file) => match told(places.path("secrets", file, &places.description), faults) {
+            SecretSource::File(file) => match told(places.seen.path("secrets", file, &places.seen.description), faults)
+            {
                 Some(file) => SecretSource::File(file),
                 None => continue,
             },
@@ -148,7 +151,7 @@ fn folders(
     let mut folders = Vec::new();
     for folder in written
         .iter()
-        .filter_map(|folder| told(places.path(key, folder, base), faults))
+        .filter_map(|folder| told(places.seen.path(key, folder, base), faults))
         .collect::<Vec<_>>()
     {
         if !folder.exists() {

@@ -31,8 +31,10 @@ impl House {
 
     fn ways(&self, description: &str, settings: Value) -> Result<Ways, Vec<String>> {
         let places = Places {
-            description: self.path(description),
-            home: Some(self.path("me")),
+            seen: triarch_teams::Places {
+                description: self.path(description),
+                home: Some(self.path("me")),
+            },
             state: Some(self.path("me/state")),
         };
         let settings: ProgramSettings = serde_json::from_value(settings).unwrap();

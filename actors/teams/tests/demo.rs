@@ -12,7 +12,7 @@ mod tests {
     use triarch_supervision::prelude::*;
     use triarch_supervision::testing::World;
     use triarch_teams::metrics::{RECEIPTS, TEAMS};
-    use triarch_teams::{DEMO, PostOffice, TeamConfig, natives, room};
+    use triarch_teams::{DEMO, Places, PostOffice, TeamConfig, natives, room};
 
     #[derive(Deserialize)]
     struct Described {
@@ -24,7 +24,12 @@ mod tests {
     fn demo(office: PostOffice) -> Supervisor {
         let described: Described = toml::from_str(DEMO).unwrap();
         // The other team stands on more than this crate.
-        room(&described.team[0], &natives(Arc::new(office)), SPAN).unwrap()
+        room(
+            &described.team[0],
+            &natives(Arc::new(office), Places::seen_from(".")),
+            SPAN,
+        )
+        .unwrap()
     }
 
     fn ended(receipts: &Fan<Counter>) -> [u64; 3] {

@@ -189,8 +189,20 @@ fn submit(described: &Described, asked: &Submit, as_json: bool) -> Result<(), Tr
         tell_of_nobody(&mut runtime, unlike.map(|submitted| submitted.task));
         return Ok(());
     }
+    complain(&what_is_waited_for(&submitted));
     let all = TaskWait::for_all(submitted.iter().map(|submitted: &Submitted| submitted.task));
     wait(&mut runtime, &all, as_json).map_err(|trouble| with_what_was_submitted(&submitted, trouble))
+}
+
+/// Told at once: who goes away meanwhile submits nothing again.
+fn what_is_waited_for(submitted: &[Submitted]) -> String {
+    let numbers = submitted.iter().map(|submitted| submitted.task.number());
+    match (numbers.clone().min(), numbers.max()) {
+        (Some(first), Some(last)) if first != last => {
+            format!("waits for {} tasks, of {first} to {last}", submitted.len())
+        }
+        (first, _) => format!("waits for task {}", first.unwrap_or_default()),
+    }
 }
 
 /// Nobody submits again what was submitted since it was not waited for to the end.

@@ -147,14 +147,19 @@ pub(crate) fn cut_together(spaces: &[Arc<Space>]) -> Vec<Cut> {
 }
 
 impl Cut {
-    fn of(space: &Arc<Space>, order: &mut Order) -> Self {
-        let published = order.published;
+    /// A namespace as of an instant, for a snapshot that may come to its disk.
+    pub(crate) fn to_keep(space: &Arc<Space>) -> Self {
+        let order = &mut *space.order();
         if let Some(unflushed) = &mut order.unflushed {
-            unflushed.cut(published);
+            unflushed.cut(order.published);
         }
+        Self::of(space, order)
+    }
+
+    fn of(space: &Arc<Space>, order: &mut Order) -> Self {
         Self {
             rules: Arc::clone(&order.rules),
-            revision: published,
+            revision: order.published,
             number: order.pins.add(),
             space: Arc::clone(space),
         }

@@ -102,6 +102,14 @@ impl Space {
         }
     }
 
+    /// The snapshot does not come, for certain, that was to have what is here as of that number.
+    pub(crate) fn uncut(&self, revision: u64) {
+        let held = self.held.pin();
+        if let Some(unflushed) = &mut self.order().unflushed {
+            unflushed.uncut(revision, |key| held.contains_key(key));
+        }
+    }
+
     /// All that is otherwise than on disk is to be flushed, since nobody knows what was on its way there.
     pub(crate) fn unflush(&self, mut on_disk: Entries) {
         let mut order = self.order();

@@ -21,8 +21,9 @@ pub(crate) struct Unflushed {
     keys: Keys,
     /// What was born up to here may be on disk by a flush.
     flushed: u64,
-    /// The same by a snapshot.
+    /// The same by a snapshot, and by those before it.
     cut: u64,
+    cut_before: u64,
 }
 
 /// What is on its way to disk.
@@ -45,6 +46,7 @@ impl Unflushed {
             keys: Keys::default(),
             flushed,
             cut: 0,
+            cut_before: 0,
         }
     }
 
@@ -70,7 +72,19 @@ impl Unflushed {
 
     /// A snapshot of what is there up to that number may come to disk.
     pub(crate) fn cut(&mut self, published: u64) {
-        self.cut = published;
+        self.cut_before = std::mem::replace(&mut self.cut, published);
+    }
+
+    /// That snapshot does not come, for certain: what else is nowhere is no such key any more.
+    pub(crate) fn uncut(&mut self, cut: u64, is_there: impl Fn(&Key) -> bool) {
+        // Another that was begun meanwhile may come.
+        if self.cut != cut {
+            return;
+        }
+        self.cut = self.cut_before;
+        let may_be_on_disk = self.flushed.max(self.cut);
+        self.keys
+            .retain(|key, oldest| *oldest <= may_be_on_disk || is_there(key));
     }
 
     /// All of them, as they are at that number.

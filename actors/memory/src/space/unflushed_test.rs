@@ -24,6 +24,8 @@ enum Step {
     /// A snapshot begins, and comes to disk later, if ever.
     Cut,
     Keep,
+    /// It does not come, for certain.
+    Uncut,
     /// What is on disk is read.
     Recover,
 }
@@ -38,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<bool>().prop_map(Step::Lose),
         2 => Just(Step::Cut),
         2 => Just(Step::Keep),
+        2 => Just(Step::Uncut),
         1 => Just(Step::Recover),
     ]
 }
@@ -139,12 +142,17 @@ impl Story {
             Step::Refuse => self.end_flush(false, true),
             Step::Lose(arrives) => self.end_flush(*arrives, false),
             Step::Cut => {
-                let cut = cut_together(std::slice::from_ref(&self.space)).remove(0);
+                let cut = Cut::to_keep(&self.space);
                 self.disk.coming = Some((held(&self.space), cut.revision));
             }
             Step::Keep => {
                 if let Some((shown, _)) = self.disk.coming.take() {
                     self.disk.there = shown;
+                }
+            }
+            Step::Uncut => {
+                if let Some((_, cut)) = self.disk.coming.take() {
+                    self.space.uncut(cut);
                 }
             }
             Step::Recover => {
@@ -189,10 +197,14 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let mut story = Story { space: space(), disk: Disk::default(), on_its_way: None };
-        let steps = steps.iter().filter(|step| !matches!(step, Step::Cut | Step::Lose(_) | Step::Recover));
+        let steps = steps.iter().filter(|step| !matches!(step, Step::Keep | Step::Lose(_) | Step::Recover));
         for step in steps {
+            if matches!(step, Step::Cut) {
+                story.step(&Step::Uncut);
+            }
             story.step(step);
         }
+        story.step(&Step::Uncut);
         story.end_flush(false, true);
         for (key, entry) in story.space.take_unflushed().states {
             prop_assert!(entry.is_some() || story.disk.there.contains_key(&key), "{key}");

@@ -104,6 +104,32 @@ async fn a_snapshot_comes_in_its_time_however_often_the_runtime_is_started_anew(
     house.stop().await;
 }
 
+#[tokio::test]
+async fn what_only_a_snapshot_had_that_found_no_room_is_forgotten_with_its_end() {
+    let disk = SimDisk::new(7);
+    let house = House::on(&disk).await;
+    let drawer = house.drawer("relaxed");
+    let keys: Vec<_> = (0..2_000).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        drawer.put(plain(key, &"x".repeat(100))).await.unwrap();
+    }
+    // Enough for a segment, which is begun for the snapshot.
+    disk.space(Some(disk.used() + 4_096));
+    house.client.compact().await.unwrap_err();
+    for name in &keys {
+        drawer.delete(&key(name)).await.unwrap();
+    }
+    disk.space(None);
+    let before = disk.used();
+    house.client.flush().await.unwrap();
+    assert!(
+        disk.used() - before < 1_000,
+        "{} bytes of nothing",
+        disk.used() - before
+    );
+    house.stop().await;
+}
+
 fn of_entries(entries: u64) -> Rules {
     let mut rules = open_to_all(Durability::Memory);
     rules.quota.entries = entries;

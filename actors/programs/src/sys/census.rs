@@ -195,9 +195,13 @@ impl Census {
     pub(super) fn prune(&self, seen: &mut Seen) {
         let Some(begun) = self.whole_since else { return };
         let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
-        let is_there = |who: Identity| self.entries.get(&who.0).is_some_and(|entry| entry.identity() == who);
-        let goes_on = |session| sessions.contains(&session) && !self.entries.contains_key(&session);
-        seen.look_through(begun, is_there, goes_on);
+        let goes_on = |session| sessions.contains(&session);
+        seen.look_through(begun, |pid| self.identity_of(pid), goes_on);
+    }
+
+    /// Who has this number.
+    pub(super) fn identity_of(&self, pid: i32) -> Option<Identity> {
+        self.entries.get(&pid).map(Entry::identity)
     }
 
     /// How many threads a user has.

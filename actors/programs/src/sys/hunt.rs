@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde::Serialize;
 use tokio::runtime::Handle;
+use triarch_supervision::sync::{Mutex, lock};
 
 use super::apart::apart;
 use super::birth;
@@ -361,9 +363,19 @@ impl Funeral {
         }
         let funeral = Self(Some(due));
         match Handle::try_current() {
-            // If the runtime ends before the closure runs, it drops it, and so buries the household all the same.
-            Ok(handle) => drop(handle.spawn_blocking(move || drop(funeral))),
+            Ok(handle) => funeral.hold_on(&handle),
             Err(_) => drop(funeral),
+        }
+    }
+
+    /// If the runtime ends before its turn comes, it is dropped, and so held all the same.
+    fn hold_on(self, handle: &Handle) {
+        let here = Arc::new(Mutex::new(Some(self)));
+        let there = Arc::clone(&here);
+        let hold = move || drop(handle.spawn_blocking(move || drop(lock(&there).take())));
+        // Where no thread can be had tokio panics and keeps the work for later, and whoever drops this may be panicking.
+        if catch_unwind(AssertUnwindSafe(hold)).is_err() {
+            drop(lock(&here).take());
         }
     }
 }

@@ -10,10 +10,15 @@ const FEW: usize = 8;
 /// How often it is time to, where there are any beside the program itself.
 const LOOK_THROUGH: Duration = Duration::from_mins(1);
 
+/// So long nobody is seen in a session before it is over: who leaves another and ends, again and again, is in no list.
+const UNSEEN: Duration = Duration::from_mins(1);
+
 /// They, by their numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     known: HashMap<i32, Sight>,
+    /// The first, whose session is not over while anybody is looked for.
+    first: Option<i32>,
     /// How many were left when they were last looked through, and when that was.
     kept: usize,
     kept_at: Instant,
@@ -26,12 +31,16 @@ struct Sight {
     /// Whether it led a session, which may outlive it.
     has_led: bool,
     at: Instant,
+    /// Since when nobody was in its session whenever all were looked at.
+    unseen: Option<Instant>,
 }
 
 impl Seen {
     pub(super) fn of<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Self {
+        let mut entries = entries.into_iter().peekable();
         let mut seen = Self {
             known: HashMap::new(),
+            first: entries.peek().map(|entry| entry.pid),
             kept: 0,
             kept_at: Instant::now(),
         };
@@ -44,7 +53,13 @@ impl Seen {
         for entry in entries {
             let (pid, began) = entry.identity();
             let has_led = entry.session == pid;
-            self.known.insert(pid, Sight { began, has_led, at });
+            let sight = Sight {
+                began,
+                has_led,
+                at,
+                unseen: None,
+            };
+            self.known.insert(pid, sight);
         }
     }
 
@@ -69,15 +84,20 @@ impl Seen {
         }
     }
 
-    /// Keeps those that are there, those whose sessions go on, and those that came after `begun`.
+    /// Keeps those that are there, those whose sessions may go on, and those that came after `begun`. A number that is another's
+    /// is that of no session any more.
     pub(super) fn look_through(
         &mut self,
         begun: Instant,
-        is_there: impl Fn(Identity) -> bool,
+        there: impl Fn(i32) -> Option<Identity>,
         goes_on: impl Fn(i32) -> bool,
     ) {
-        self.known
-            .retain(|pid, sight| sight.at > begun || is_there((*pid, sight.began)) || (sight.has_led && goes_on(*pid)));
+        let first = self.first;
+        self.known.retain(|pid, sight| match there(*pid) {
+            _ if sight.at > begun => true,
+            Some(who) => who == (*pid, sight.began),
+            None => sight.has_led && (Some(*pid) == first || sight.may_go_on(goes_on(*pid), begun)),
+        });
         (self.kept, self.kept_at) = (self.known.len(), begun);
     }
 
@@ -91,6 +111,17 @@ impl Seen {
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.known.len()
+    }
+}
+
+impl Sight {
+    /// Whether its session does, of which somebody `is_seen` now or not.
+    fn may_go_on(&mut self, is_seen: bool, now: Instant) -> bool {
+        if is_seen {
+            self.unseen = None;
+            return true;
+        }
+        now.saturating_duration_since(*self.unseen.get_or_insert(now)) < UNSEEN
     }
 }
 
@@ -115,6 +146,17 @@ mod tests {
         ]);
         let mut pruned = seen.clone();
         census([process(71, 1, 70), process(74, 1, 72)]).prune(&mut pruned);
+        assert_eq!(
+            known(&pruned),
+            [70, 71, 73],
+            "nobody is seen in the session of 73, for now"
+        );
+        let there = census([process(71, 1, 70)]);
+        pruned.look_through(
+            Instant::now() + UNSEEN,
+            |pid| there.identity_of(pid),
+            |session| session == 70,
+        );
         assert_eq!(known(&pruned), [70, 71]);
         let mut kept = seen;
         super::super::census::Census::default().prune(&mut kept);
@@ -131,6 +173,16 @@ mod tests {
         let stranger = process(71, 1, 70);
         census([leader((70, 99)), stranger.clone()]).prune(&mut seen);
         assert_eq!(kin_of(&census([stranger]), &[], &seen), [0; 0]);
+    }
+
+    #[test]
+    fn the_session_of_the_first_goes_on_though_nobody_is_ever_seen_in_it() {
+        let mut seen = Seen::of(&[leader((70, 70))]);
+        for minutes in 1..5 {
+            let later = Instant::now() + minutes * UNSEEN;
+            seen.look_through(later, |_| None, |_| false);
+        }
+        assert_eq!(kin_of(&census([process(71, 1, 70)]), &[], &seen), [71]);
     }
 
     #[test]
@@ -170,6 +222,6 @@ mod tests {
         seen.extend(&many);
         assert!(seen.is_due(now));
         census(many).prune(&mut seen);
-        assert!(seen.count() == 20 && !seen.is_due(now));
+        assert!(seen.count() == 22 && !seen.is_due(now));
     }
 }

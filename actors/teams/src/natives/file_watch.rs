@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::outgoing::{Outgoing, Recipients};
 use super::show;
 use crate::error::SettingError;
 use crate::kind::{Kind, Seat};
+use crate::places::Places;
 use crate::post::{Post, PostOffice};
 use crate::span::Span;
 
@@ -29,7 +30,8 @@ const NAMED_MAX: usize = 1_000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
-    /// Files, and folders with all that is below them. They need not be there yet.
+    /// Files, and folders with all that is below them, seen from the folder of the description; `~/` stands for the home. They
+    /// need not be there yet.
     paths: Vec<PathBuf>,
     /// How often it looks.
     #[serde(default = "every")]
@@ -52,11 +54,18 @@ fn entries() -> NonZeroU32 {
 
 pub(super) struct FileWatches {
     office: Arc<PostOffice>,
+    places: Places,
 }
 
 impl FileWatches {
-    pub(super) fn new(office: Arc<PostOffice>) -> Self {
-        Self { office }
+    pub(super) fn new(office: Arc<PostOffice>, places: Places) -> Self {
+        Self { office, places }
+    }
+
+    /// Where a path leads, whole: those who are told of it may work elsewhere.
+    fn whole(&self, written: &Path) -> Result<PathBuf, SettingError> {
+        let path = self.places.path("paths", written, &self.places.description)?;
+        Ok(std::path::absolute(&path).unwrap_or(path))
     }
 }
 
@@ -89,7 +98,11 @@ impl Kind for FileWatches {
             ));
         }
         Ok(Spec {
-            paths: Arc::from(settings.paths),
+            paths: settings
+                .paths
+                .iter()
+                .map(|path| self.whole(path))
+                .collect::<Result<_, _>>()?,
             every: settings.every.0,
             entries,
             notify: Recipients::read_some("notify", &settings.notify, &seat.team)?,
@@ -247,7 +260,7 @@ mod tests {
     }
 
     /// What a post says, with paths as they are below `folder`.
-    fn told(post: &Post, folder: &std::path::Path) -> Value {
+    fn told(post: &Post, folder: &Path) -> Value {
         let text = post.body.to_string();
         serde_json::from_str(&text.replace(&format!("{}/", folder.display()), "")).unwrap()
     }
@@ -325,6 +338,30 @@ mod tests {
         let body = body(&changes);
         assert_eq!(body["created"].as_array().unwrap().len(), NAMED_MAX);
         assert_eq!(body["unnamed"], 7);
+    }
+
+    #[test]
+    fn paths_are_seen_from_the_folder_of_the_description_and_the_home() {
+        let places = Places {
+            description: "/srv/fleet".into(),
+            home: Some("/h/me".into()),
+        };
+        let office = Arc::new(crate::post::tests::office(1));
+        let spec = |paths: Value| {
+            let settings = json!({ "paths": paths, "notify": ["test/ear"] });
+            let seat = Seat {
+                settings: serde_json::from_value(settings).unwrap(),
+                team: "team".into(),
+                name: "watch".into(),
+                rules: serde_json::from_value(json!({})).unwrap(),
+            };
+            FileWatches::new(Arc::clone(&office), places.clone()).spec(seat)
+        };
+        let paths = spec(json!(["in", "~/notes", "/etc/hosts"])).unwrap().paths;
+        let expected = ["/srv/fleet/in", "/h/me/notes", "/etc/hosts"].map(PathBuf::from);
+        assert_eq!(*paths, expected);
+        let fault = spec(json!(["~you/notes"])).unwrap_err();
+        assert_eq!(fault.key.as_deref(), Some("paths"));
     }
 
     #[test]

@@ -316,7 +316,7 @@ mod tests {
         let url = format!("http://{}/health", listener.local_addr().unwrap());
         let config = json!({ "name": "team", "agent": [{ "name": "check", "kind": "http-check", "url": url,
             "every": "50ms", "failures": 2, "notify": ["test/ear", "ghost"] }] });
-        let kinds = natives(Arc::new(office(1)));
+        let kinds = natives(Arc::new(office(1)), crate::places::Places::seen_from("."));
         let team = room(&serde_json::from_value(config).unwrap(), &kinds, 10).unwrap();
         let (ear, probe) = Probe::<Post>::child("ear");
         let root = Root::new()

@@ -28,16 +28,17 @@ use serde_json::Value;
 use triarch_supervision::Agent;
 
 use crate::kind::Kinds;
+use crate::places::Places;
 use crate::post::{Post, PostOffice};
 
-/// All kinds that are built in; `office` makes out what they send.
-pub fn natives(office: Arc<PostOffice>) -> Kinds {
+/// All kinds that are built in; `office` makes out what they send, and their paths are seen from `places`.
+pub fn natives(office: Arc<PostOffice>, places: Places) -> Kinds {
     Kinds::new()
         .with(echo::Echoes)
         .with(timer::Timers::new(Arc::clone(&office)))
         .with(load::Loads::new(Arc::clone(&office)))
         .with(http_check::HttpChecks::new(Arc::clone(&office)))
-        .with(file_watch::FileWatches::new(office))
+        .with(file_watch::FileWatches::new(office, places))
 }
 
 /// Answers a post with what the agent shows of itself.

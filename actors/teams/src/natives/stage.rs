@@ -11,6 +11,7 @@ use crate::TeamError;
 use crate::config::TeamConfig;
 use crate::error::SettingError;
 use crate::kind::Kinds;
+use crate::places::Places;
 use crate::post::tests::office;
 use crate::post::{Post, PostOffice};
 use crate::receipt::Stage;
@@ -24,7 +25,7 @@ pub(super) struct Scene {
 }
 
 fn kinds(office: &Arc<PostOffice>) -> Kinds {
-    natives(Arc::clone(office))
+    natives(Arc::clone(office), Places::seen_from("."))
 }
 
 fn team(agents: &Value) -> TeamConfig {

@@ -1,5 +1,6 @@
 //! Kill means dead.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::super::hunt::{Survey, Tally, strike};
@@ -230,6 +231,29 @@ async fn a_process_that_is_dropped_takes_all_with_it() {
         yard.until_exiles(1).await;
         drop(process);
         yard.until_marked(|count| count == 0).await;
+    }
+}
+
+/// No thread can be had with such a stack.
+const STACK: usize = 1 << 46;
+
+#[test]
+fn a_process_that_is_dropped_by_a_panic_where_no_thread_can_be_had_takes_all_with_it() {
+    for ground in grounds() {
+        let yard = Yard::new(ground);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_stack_size(STACK)
+            .build()
+            .unwrap();
+        let panics = || {
+            runtime.block_on(async {
+                let _process = yard.start("echo ready; sleep 1000; :").await;
+                drop(tokio::task::spawn_blocking(|| ()));
+            });
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(yard.marked(), [0; 0]);
     }
 }
 
