@@ -192,7 +192,10 @@ impl Snapshots {
 
 /// What is in a snapshot of namespaces that are flushed, by the number of its instant.
 #[derive(Clone, Default)]
-struct Dumped(Arc<Mutex<Vec<(Arc<Space>, u64)>>>);
+struct Dumped(Arc<Mutex<Vec<At>>>);
+
+/// A namespace, at that number.
+type At = (Arc<Space>, u64);
 
 impl Dumped {
     fn add(&self, space: &Arc<Space>) -> Cut {
