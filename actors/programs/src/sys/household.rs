@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Instant;
 
@@ -27,6 +28,8 @@ pub(super) struct Household {
     is_sealed: bool,
     /// Who was seen to belong to it.
     seen: Mutex<Seen>,
+    /// How many, by whoever came upon them.
+    laid_to_rest: AtomicU64,
 }
 
 /// The households there are, by their leaders: so that an orphan finds its own.
@@ -43,6 +46,7 @@ impl Household {
             enclosure,
             is_sealed,
             seen: Mutex::new(Seen::of(&entry)),
+            laid_to_rest: AtomicU64::new(0),
         });
         let mut all = lock(&*HOUSEHOLDS);
         all.retain(|_, household| household.strong_count() > 0);
@@ -89,7 +93,10 @@ impl Household {
     pub(super) fn parted<'c>(&self, census: &'c Census) -> io::Result<(Vec<&'c Entry>, HashSet<Identity>)> {
         let (living, ended): (Vec<_>, Vec<_>) = self.members(census)?.into_iter().partition(|entry| entry.is_alive());
         self.bury(&ended);
-        Ok((living, ended.into_iter().map(Entry::identity).collect()))
+        let mut ended: HashSet<_> = ended.into_iter().map(Entry::identity).collect();
+        // Whom others laid to rest meanwhile is in no list, and has ended all the same: nobody has the number 0.
+        ended.insert((0, self.laid_to_rest.load(Ordering::SeqCst)));
+        Ok((living, ended))
     }
 
     /// Reaps those of `ended` that are our children; the leader is left to whoever waits for it.
@@ -103,6 +110,7 @@ impl Household {
         for entry in &buried {
             seen.bury(entry.identity());
         }
+        self.laid_to_rest.fetch_add(buried.len() as u64, Ordering::SeqCst);
         buried.len()
     }
 

@@ -52,7 +52,9 @@ impl Seen {
         let at = Instant::now();
         for entry in entries {
             let (pid, began) = entry.identity();
-            let has_led = entry.session == pid;
+            // Of one that is just being laid to rest no session is told any more.
+            let had_led = self.has((pid, began)) && self.leader_of(pid).is_some();
+            let has_led = entry.session == pid || had_led;
             let sight = Sight {
                 began,
                 has_led,
@@ -182,6 +184,13 @@ mod tests {
             let later = Instant::now() + minutes * UNSEEN;
             seen.look_through(later, |_| None, |_| false);
         }
+        assert_eq!(kin_of(&census([process(71, 1, 70)]), &[], &seen), [71]);
+    }
+
+    #[test]
+    fn who_led_a_session_is_known_for_that_though_he_tells_of_none_while_he_is_laid_to_rest() {
+        let mut seen = Seen::of(&[leader((70, 70))]);
+        seen.extend(&[process(70, 1, 0)]);
         assert_eq!(kin_of(&census([process(71, 1, 70)]), &[], &seen), [71]);
     }
 
