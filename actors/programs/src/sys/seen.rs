@@ -53,8 +53,8 @@ impl Seen {
         for entry in entries {
             let (pid, began) = entry.identity();
             // Of one that is just being laid to rest no session is told any more.
-            let had_led = self.has((pid, began)) && self.leader_of(pid).is_some();
-            let has_led = entry.session == pid || had_led;
+            let was_leader = self.has((pid, began)) && self.leader_of(pid).is_some();
+            let has_led = entry.session == pid || was_leader;
             let sight = Sight {
                 began,
                 has_led,
