@@ -16,6 +16,8 @@ use crate::yard::{Caller, Yard, until, wrapped};
 /// What is waited for, and what must not be over while somebody looks on.
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_hours(1);
+/// Times are told in whole milliseconds.
+const GRAIN: Duration = Duration::from_millis(1);
 /// So far a time may move.
 const SLACK: u64 = 1_000;
 
@@ -138,7 +140,7 @@ fn while_it_runs_no_time_of_tasks_entries_and_envelopes_moves_when_the_clock_of_
             all.retain_mut(|(what, is_over)| {
                 let is_over = is_over(&mut caller);
                 // What was over when it was looked at may have begun a moment later than the clock here.
-                let is_early = begun.elapsed() < SOON;
+                let is_early = begun.elapsed() + GRAIN < SOON;
                 assert!(
                     !(is_over && is_early),
                     "{to}: {what} of {SOON:?} is over after {looked_at:?}"

@@ -28,8 +28,8 @@ pub(super) struct Household {
     is_sealed: bool,
     /// Who was seen to belong to it.
     seen: Mutex<Seen>,
-    /// How many, by whoever came upon them.
-    laid_to_rest: AtomicU64,
+    /// How often one that had ended was to be laid to rest, by whoever came upon him.
+    burials: AtomicU64,
 }
 
 /// The households there are, by their leaders: so that an orphan finds its own.
@@ -46,7 +46,7 @@ impl Household {
             enclosure,
             is_sealed,
             seen: Mutex::new(Seen::of(&entry)),
-            laid_to_rest: AtomicU64::new(0),
+            burials: AtomicU64::new(0),
         });
         let mut all = lock(&*HOUSEHOLDS);
         all.retain(|_, household| household.strong_count() > 0);
@@ -95,7 +95,7 @@ impl Household {
         self.bury(&ended);
         let mut ended: HashSet<_> = ended.into_iter().map(Entry::identity).collect();
         // Whom others laid to rest meanwhile is in no list, and has ended all the same: nobody has the number 0.
-        ended.insert((0, self.laid_to_rest.load(Ordering::SeqCst)));
+        ended.insert((0, self.burials.load(Ordering::SeqCst)));
         Ok((living, ended))
     }
 
@@ -105,12 +105,16 @@ impl Household {
         let orphans = ended
             .iter()
             .filter(|entry| entry.parent == own && entry.pid != self.leader);
-        let buried: Vec<_> = orphans.filter(|entry| reap(entry.pid)).collect();
+        let buried = orphans.filter(|entry| {
+            // First, so that nobody misses one and does not know of it.
+            self.burials.fetch_add(1, Ordering::SeqCst);
+            reap(entry.pid)
+        });
+        let buried: Vec<_> = buried.collect();
         let mut seen = lock(&self.seen);
         for entry in &buried {
             seen.bury(entry.identity());
         }
-        self.laid_to_rest.fetch_add(buried.len() as u64, Ordering::SeqCst);
         buried.len()
     }
 

@@ -9,7 +9,6 @@ use super::census::{Entry, Identity};
 const FEW: usize = 8;
 /// How often it is time to, where there are any beside the program itself.
 const LOOK_THROUGH: Duration = Duration::from_mins(1);
-
 /// So long nobody is seen in a session before it is over: who leaves another and ends, again and again, is in no list.
 const UNSEEN: Duration = Duration::from_mins(1);
 

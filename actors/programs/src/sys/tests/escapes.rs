@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::super::census::Census;
 use super::super::hunt::{Survey, Tally, strike};
 use super::super::{bury_orphans, household};
 use super::*;
@@ -333,6 +334,23 @@ async fn who_was_laid_to_rest_is_not_remembered() {
         let seen = process.household().seen_count();
         assert!(seen < 100, "{seen} of {buried} that were buried");
         assert_eq!(process.stop(PATIENCE).await.survivors, 0);
+    }
+}
+
+#[tokio::test]
+async fn who_was_laid_to_rest_by_others_is_news_for_who_finds_nobody() {
+    for ground in grounds().into_iter().filter(Ground::tracks) {
+        let yard = Yard::new(ground);
+        let process = yard.start("(sleep 0.1 &); echo ready; sleep 1000; :").await;
+        let ended = || process.household().parted(&Census::default()).unwrap().1;
+        let before = ended();
+        let is_told = async {
+            while ended() == before {
+                bury_orphans();
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(DEADLINE, is_told).await.unwrap();
     }
 }
 
