@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 
 use crate::sync::{AtomicU8, Ordering, Spin};
+use crate::tree::Awaited;
 
 /// Why an answer never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -103,6 +104,13 @@ impl<T: Send> Gate for Shared<T> {
 
     fn asker(&self) -> Option<Waker> {
         self.slot.lock().asker.take()
+    }
+}
+
+impl<T: Send> Awaited for Shared<T> {
+    /// A reply that its handler has dropped says nothing before that ends.
+    fn has_come(&self) -> bool {
+        !matches!(self.state.load(Ordering::SeqCst), WAITING | IN_HAND | DROPPED)
     }
 }
 
@@ -226,6 +234,10 @@ pub(crate) struct Answer<T: Send + 'static>(Arc<Shared<T>>);
 impl<T: Send + 'static> Answer<T> {
     pub(crate) fn gate(&self) -> Arc<dyn Gate> {
         Arc::clone(&self.0) as Arc<dyn Gate>
+    }
+
+    pub(crate) fn awaited(&self) -> Arc<dyn Awaited> {
+        Arc::clone(&self.0) as Arc<dyn Awaited>
     }
 
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, NoAnswer>> {
@@ -359,6 +371,20 @@ mod tests {
         drop(later);
         assert_eq!(poll(&failed), Poll::Ready(Err(NoAnswer::Crashed)));
         assert_eq!(poll(&unanswered), Poll::Ready(Err(NoAnswer::Unanswered)));
+    }
+
+    #[test]
+    fn an_answer_has_come_before_the_asker_takes_it_and_a_reply_dropped_in_a_handler_only_when_that_ends() {
+        let (reply, ticket, answer) = question::<()>();
+        ticket.begin();
+        assert!(!answer.awaited().has_come());
+        drop(reply);
+        assert!(!answer.awaited().has_come());
+        ticket.end(NoAnswer::Unanswered);
+        assert!(answer.awaited().has_come());
+        let (reply, _ticket, answer) = question::<()>();
+        reply.send(());
+        assert!(answer.awaited().has_come());
     }
 
     #[test]

@@ -1,30 +1,58 @@
 //! Who waits for whom, so that no circle of agents waits for ever.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::Refusal;
-use crate::agent::current::engaged;
-use crate::tree::Node;
+use crate::tree::{Awaited, Node};
 
-/// For as long as it lives, the agent on this thread is known to wait for another.
-#[derive(Debug)]
-pub(super) struct Edge(Option<(Arc<Node>, Arc<Node>)>);
+/// For as long as it lives, an agent is known to wait for another.
+pub(super) struct Edge {
+    waiter: Arc<Node>,
+    target: Arc<Node>,
+    what: Arc<dyn Awaited>,
+}
 
 impl Edge {
-    pub(super) fn to(target: &Arc<Node>) -> Result<Self, Refusal> {
-        let Some(waiter) = engaged() else { return Ok(Self(None)) };
-        // First say so, then look: of two that turn to each other, one at least sees the other.
-        waiter.wait_for(Arc::clone(target));
-        let circle = waiter.circle_through(target);
-        let edge = Self(Some((waiter, Arc::clone(target))));
-        circle.map_or(Ok(edge), |circle| Err(Refusal::Circle(circle)))
+    /// Of two that turn to each other, and say so before they look for a circle, one at least sees the other.
+    pub(super) fn of(waiter: Arc<Node>, target: &Arc<Node>, what: Arc<dyn Awaited>) -> Self {
+        let target = Arc::clone(target);
+        waiter.wait_for(Arc::clone(&target), Arc::clone(&what));
+        Self { waiter, target, what }
+    }
+
+    /// The circle that this wait closes.
+    pub(super) fn circle(&self) -> Option<Refusal> {
+        self.waiter.circle_through(&self.target).map(Refusal::Circle)
+    }
+
+    /// Fails where this wait closes a circle; otherwise says whether that was known in this poll.
+    ///
+    /// The room of what a handler was given is free once it waits, and who waits for no more than that closes none.
+    pub(super) async fn is_open(&self) -> Result<bool, Refusal> {
+        if self.circle().is_none() {
+            return Ok(true);
+        }
+        wait_once().await;
+        self.circle().map_or(Ok(false), Err)
     }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        if let Some((waiter, target)) = &self.0 {
-            waiter.wait_no_longer(target);
-        }
+        self.waiter.wait_no_longer(&self.what);
     }
+}
+
+async fn wait_once() {
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -2,6 +2,7 @@
 
 mod edge;
 mod error;
+mod in_line;
 mod question;
 mod refused;
 mod sending;
@@ -131,14 +132,14 @@ impl<M: Message> Address<M> {
 
     async fn wait_for_room(&self, deadline: Option<Moment>, parcel: Parcel<M>) -> Result<(), SendError<M>> {
         let _held_back = self.held_back();
-        let mut in_line = self.in_line(parcel).map_err(|failed| self.single(failed))?;
+        let mut in_line = self.in_line(parcel);
         let waited = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.instant(), &mut in_line).await,
             None => Ok((&mut in_line).await),
         };
         let failed = match waited {
             Ok(Ok(())) => None,
-            Ok(Err(parcel)) => Some((parcel, Refusal::Closed)),
+            Ok(Err(failed)) => Some(failed),
             Err(_) => in_line.parcel.take().map(|parcel| (parcel, Refusal::Expired)),
         };
         failed.map_or(Ok(()), |failed| Err(self.single(failed)))

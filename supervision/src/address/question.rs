@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::edge::Edge;
 use super::{Address, AskError};
+use crate::agent::current::engaged;
 use crate::ask::{Answer, NoAnswer, Reply, question_of};
 use crate::clock::Moment;
 use crate::mailbox::{Content, Parcel, Refused};
@@ -21,9 +22,13 @@ impl<M: Message> Address<M> {
     ) -> Result<T, AskError> {
         let asker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let (reply, ticket, answer) = question_of(Some(asker));
+        let edge = engaged().map(|asker| Edge::of(asker, &self.mailbox.node, answer.awaited()));
         // For as long as it is still this poll.
         let mut is_known = true;
-        let _edge = Edge::to(&self.mailbox.node).map_err(|why| AskError::NotSent { to: self.path(), why })?;
+        if let Some(edge) = &edge {
+            let is_open = edge.is_open().await;
+            is_known = is_open.map_err(|why| AskError::NotSent { to: self.path(), why })?;
+        }
         let now = limit.map(|_| Moment::now());
         let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));

@@ -1,15 +1,13 @@
 //! The way of a message that was refused at first.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker};
 
-use super::edge::Edge;
 use super::{Address, Refusal, SendError};
-use crate::agent::current::is_engaged;
 use crate::clock::Moment;
-use crate::mailbox::{Content, Mailbox, Parcel, Place, Refused};
+use crate::mailbox::{Content, Parcel, Refused};
 use crate::message::{Message, Overflow};
 use crate::tree::Node;
 
@@ -23,7 +21,7 @@ impl<M: Message> Address<M> {
             return self.settle(refused, parcel);
         }
         let _held_back = self.held_back();
-        self.in_line(parcel)?.await.map_err(|parcel| (parcel, Refusal::Closed))
+        self.in_line(parcel).await
     }
 
     /// What the overflow policy makes of a refused message, without waiting.
@@ -82,21 +80,6 @@ impl<M: Message> Address<M> {
         }
     }
 
-    pub(super) fn in_line(&self, parcel: Parcel<M>) -> Result<InLine<'_, M>, Failed<M>> {
-        if is_engaged(self.mailbox.node.id) {
-            return Err((parcel, Refusal::Circle(vec![self.path(), self.path()])));
-        }
-        match Edge::to(&self.mailbox.node) {
-            Ok(edge) => Ok(InLine {
-                mailbox: &self.mailbox,
-                parcel: Some(parcel),
-                place: None,
-                _edge: edge,
-            }),
-            Err(why) => Err((parcel, why)),
-        }
-    }
-
     pub(super) fn single(&self, (parcel, why): Failed<M>) -> SendError<M> {
         match parcel.into_content() {
             Content::One(message) | Content::Until(_, message) | Content::Ask(_, message) => SendError {
@@ -118,39 +101,6 @@ pub(super) struct HeldBack<'a> {
 impl Drop for HeldBack<'_> {
     fn drop(&mut self) {
         self.node.meters().held_back(Moment::now().since(self.since));
-    }
-}
-
-/// A sender held back by a full mailbox.
-pub(super) struct InLine<'a, M: Message> {
-    mailbox: &'a Mailbox<M>,
-    pub(super) parcel: Option<Parcel<M>>,
-    place: Option<Place>,
-    _edge: Edge,
-}
-
-impl<M: Message> Unpin for InLine<'_, M> {}
-
-impl<M: Message> Future for InLine<'_, M> {
-    type Output = Result<(), Parcel<M>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        match ready!(this.mailbox.poll_offer(&mut this.parcel, &mut this.place, cx)) {
-            Ok(_) => Poll::Ready(Ok(())),
-            Err(()) => this
-                .parcel
-                .take()
-                .map_or(Poll::Pending, |parcel| Poll::Ready(Err(parcel))),
-        }
-    }
-}
-
-impl<M: Message> Drop for InLine<'_, M> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.mailbox.queue.leave(place);
-        }
     }
 }
 
@@ -176,6 +126,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
+    use crate::mailbox::Mailbox;
     use crate::name::Name;
     use crate::tree::Level;
 

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use super::refused::{HeldBack, InLine};
-use super::{Address, Refusal, SendError, is_time_to_give_way};
+use super::in_line::InLine;
+use super::refused::HeldBack;
+use super::{Address, SendError, is_time_to_give_way};
 use crate::mailbox::{Parcel, Refused};
 use crate::message::{Message, Overflow};
 
@@ -52,10 +53,8 @@ impl<'a, M: Message> Sending<'a, M> {
             return address.settle_one(refused, message);
         }
         let held_back = address.held_back();
-        let in_line = address.in_line(Parcel::plain(message));
-        let in_line = in_line.map_err(|failed| address.single(failed))?;
         self.then = Then::Wait {
-            in_line,
+            in_line: address.in_line(Parcel::plain(message)),
             _held_back: held_back,
         };
         Ok(())
@@ -70,7 +69,7 @@ impl<'a, M: Message> Sending<'a, M> {
                 Ok(())
             }
             Then::Wait { in_line, .. } => {
-                ready!(Pin::new(in_line).poll(cx)).map_err(|parcel| self.address.single((parcel, Refusal::Closed)))
+                ready!(Pin::new(in_line).poll(cx)).map_err(|failed| self.address.single(failed))
             }
         };
         self.then = Then::Nothing;

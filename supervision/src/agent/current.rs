@@ -59,11 +59,6 @@ pub(crate) fn engaged() -> Option<Arc<Node>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Whether that is the agent of `id`.
-pub(crate) fn is_engaged(id: u64) -> bool {
-    !ATTENDS.get() && CURRENT.with_borrow(|current| current.as_ref().is_some_and(|node| node.id == id))
-}
-
 /// Whether this thread works for an agent.
 pub(crate) fn is_working() -> bool {
     CURRENT

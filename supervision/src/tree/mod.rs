@@ -13,8 +13,8 @@ mod shared;
 
 pub use figures::Figures;
 pub(crate) use figures::{Glance, MailboxFigures};
+pub(crate) use node::{Awaited, DORMANT, KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use node::{Change, HISTORY_LENGTH, Level, Phase};
-pub(crate) use node::{DORMANT, KILL, NOTICE, Node, OBSERVE, PAUSE, STOP, Watcher};
 pub use observer::{Events, NodeView, NotFound, Observer};
 pub use office::RestartBudget;
 #[cfg(feature = "testing")]

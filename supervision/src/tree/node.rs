@@ -16,13 +16,16 @@ use crate::tree::metering::NodeMeters;
 mod history;
 mod phase;
 mod shown;
+mod waits;
 mod watching;
 mod work;
 
 use history::{History, Kept};
 pub use phase::{Change, Level, Phase};
 use shown::Onlooker;
+use waits::Wait;
 
+pub(crate) use waits::Awaited;
 pub(crate) use watching::Watcher;
 
 /// How many changes of state are kept for each node.
@@ -59,7 +62,7 @@ struct Rare {
     restart_at: Option<Moment>,
     /// When the handler began that was last seen to be stuck.
     stuck_since: Option<Moment>,
-    waits_for: Vec<Arc<Node>>,
+    waits_for: Vec<Wait>,
 }
 
 impl Records {
@@ -402,54 +405,6 @@ impl Node {
             .copied()
             .unwrap_or(KillCause::Outside)
     }
-
-    // ---- waits ----
-
-    /// Notes that this agent's handler waits for `target`, beside others it may wait for.
-    pub(crate) fn wait_for(&self, target: Arc<Self>) {
-        self.records().rare().waits_for.push(target);
-    }
-
-    /// One wait for `target` is over.
-    pub(crate) fn wait_no_longer(&self, target: &Self) {
-        let mut records = self.records();
-        let waits_for = &mut records.rare().waits_for;
-        let index = waits_for.iter().position(|other| other.id == target.id);
-        let gone = index.map(|index| waits_for.swap_remove(index));
-        drop(records);
-        drop(gone);
-    }
-
-    fn waits_for(&self) -> Vec<Arc<Self>> {
-        self.records()
-            .rare
-            .as_ref()
-            .map_or_else(Vec::new, |rare| rare.waits_for.clone())
-    }
-
-    /// The paths from `self` round to `self`, if waiting for `target` closes a circle.
-    pub(crate) fn circle_through(self: &Arc<Self>, target: &Arc<Self>) -> Option<Vec<Arc<str>>> {
-        let mut way = vec![Arc::clone(self)];
-        let closes = target.leads_to(self, &mut way, &mut Vec::new());
-        closes.then(|| way.iter().map(|node| node.path()).collect())
-    }
-
-    /// Whether `self` waits for `goal`, itself or through others; `way` then ends there.
-    fn leads_to(self: &Arc<Self>, goal: &Self, way: &mut Vec<Arc<Self>>, seen: &mut Vec<u64>) -> bool {
-        const LONGEST: usize = 64;
-        way.push(Arc::clone(self));
-        if self.id == goal.id {
-            return true;
-        }
-        if way.len() <= LONGEST && !seen.contains(&self.id) {
-            seen.push(self.id);
-            if self.waits_for().iter().any(|next| next.leads_to(goal, way, seen)) {
-                return true;
-            }
-        }
-        way.pop();
-        false
-    }
 }
 
 const KILL_CAUSES: [KillCause; 4] = [
@@ -496,20 +451,6 @@ mod tests {
         node.ended(1, ExitReason::Normal, now);
         assert_eq!(node.last_exit(), Some(ExitReason::Shutdown));
         assert_eq!(node.history().len(), 6, "what happened is told all the same");
-    }
-
-    #[test]
-    fn a_circle_of_waits_is_named_from_its_beginning() {
-        let [a, b, c] = ["a", "b", "c"].map(node);
-        b.wait_for(Arc::clone(&c));
-        assert_eq!(a.circle_through(&b), None);
-        c.wait_for(Arc::clone(&a));
-        let circle = a.circle_through(&b).unwrap();
-        assert_eq!(
-            circle.iter().map(|path| &**path).collect::<Vec<_>>(),
-            ["a", "b", "c", "a"]
-        );
-        assert_eq!(a.circle_through(&a).unwrap().len(), 2);
     }
 
     #[test]

@@ -216,6 +216,72 @@ async fn an_asker_that_is_no_agent_closes_no_circle() {
     pair.tree.stop().await;
 }
 
+/// Makes a puppet answer `reply`, ask `to` before whoever waits for that can have it, and write what it hears.
+fn answers_then_asks(to: &Address<Say>, reply: Reply<u32>) -> Say {
+    let to = to.clone();
+    Say::act(move |puppet: &mut Puppet, _| {
+        Box::pin(async move {
+            reply.send(1);
+            puppet.write(format_args!("hears {:?}", to.ask(|reply| Say::Echo(2, reply)).await));
+            Ok(())
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_answered_may_ask_back() {
+    let pair = pair(4).await;
+    let back = pair.a.clone();
+    let question = asks(&pair.b, move |reply| answers_then_asks(&back, reply));
+    pair.a.send(question).await.unwrap();
+    until("both have heard", || {
+        pair.log.has("a hears 1") && pair.log.count("b hears") == 1
+    })
+    .await;
+    assert!(pair.log.has("b hears Ok(2)"), "{:?}", pair.log.lines());
+    pair.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_held_back_by_nothing_but_what_is_in_hand_may_be_asked() {
+    let pair = pair(8).await;
+    let back = pair.a.clone();
+    let to_b = pair.b.clone();
+    let floods = Say::act(move |puppet: &mut Puppet, _| {
+        Box::pin(async move {
+            let asks_back = asks(&back, |reply| Say::Echo(3, reply));
+            to_b.try_send(asks_back).unwrap();
+            while to_b.try_send(Say::Note(0)).is_ok() {}
+            puppet.write(format_args!("sends {:?}", to_b.send(Say::Note(4)).await));
+            Ok(())
+        })
+    });
+    pair.a.send(floods).await.unwrap();
+    until("b has heard", || {
+        pair.log.count("b hears") == 1 && pair.log.has("b note 4")
+    })
+    .await;
+    assert!(pair.log.has("b hears 3"), "{:?}", pair.log.lines());
+    assert!(pair.log.has("a sends Ok(())"), "{:?}", pair.log.lines());
+    pair.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_may_send_to_itself_where_only_what_is_in_hand_is_in_the_way() {
+    let pair = pair(8).await;
+    let itself = pair.a.clone();
+    let sends = Say::act(move |_: &mut Puppet, _| {
+        Box::pin(async move {
+            while itself.try_send(Say::Note(0)).is_ok() {}
+            itself.send(Say::Note(1)).await.unwrap();
+            Ok(())
+        })
+    });
+    pair.a.send(sends).await.unwrap();
+    until("it comes", || pair.log.has("a note 1")).await;
+    pair.tree.stop().await;
+}
+
 /// Asks a puppet, beside its messages, what makes that one ask back.
 struct Curious {
     of: Address<Say>,
