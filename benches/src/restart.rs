@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::figure::percentile;
+use crate::figure::percentiles;
 
 /// Longer than any restart takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,11 +61,11 @@ impl Outage {
     }
 }
 
-/// Lets `fail` make the agent fail `restarts` times, after a tenth as many unrecorded: p50 in microseconds.
+/// Lets `fail` make the agent fail `restarts` times, after a tenth as many unrecorded: p50 and p99 in microseconds.
 ///
 /// # Panics
 /// When an outage does not end.
-pub async fn p50_micros(restarts: usize, ends: &mut Ends, mut fail: impl FnMut()) -> Vec<f64> {
+pub async fn p50_p99_micros(restarts: usize, ends: &mut Ends, mut fail: impl FnMut()) -> Vec<f64> {
     let unrecorded = restarts / 10;
     let mut nanos = Vec::with_capacity(restarts);
     for n in 0..unrecorded + restarts {
@@ -75,8 +75,7 @@ pub async fn p50_micros(restarts: usize, ends: &mut Ends, mut fail: impl FnMut()
             nanos.push(outage.expect("the agent's clock is leaked"));
         }
     }
-    nanos.sort_unstable();
-    vec![percentile(&nanos, 50) as f64 / 1_000.0]
+    percentiles(nanos, [50, 99], 1_000.0)
 }
 
 /// While it lives, panics print nothing and capture no backtrace.

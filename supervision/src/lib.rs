@@ -225,8 +225,9 @@
 //!   is not [timed](Message::TIMED).
 //! - **A sender** that finds the mailbox full stands in line. `send` gives way once in 128 messages where tokio's budget
 //!   asks for it.
-//! - **An agent** gives way to others on its thread after 100 µs, or 8,192 messages if they were quicker. In a stream from
-//!   another thread it lets messages gather for some microseconds.
+//! - **An agent** gives way to others on its thread after 100 µs, or 8,192 messages if they were quicker. It looks at the
+//!   clock after two messages, four, eight and sixteen, and then more and more seldom: of those that take 50 µs and longer it handles
+//!   four in a row, unless they wait for something. In a stream from another thread it lets messages gather for some microseconds.
 //! - **`send_many`** is one admission, one push and at most one ring for all, and hands over the caller's own buffer,
 //!   shrunk to its length. A handler that takes the rest of a batch by [`Context::next_of_batch`](crate::agent::Context::next_of_batch)
 //!   is called once for it.

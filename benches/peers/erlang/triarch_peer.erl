@@ -19,8 +19,8 @@ measure("tell", [Producers, Receivers, Words, Messages]) -> [tell(Producers, Rec
 measure("ask", [Asker, Answerer, Asks]) -> ask(Asker, Answerer, Asks);
 measure("fleet", [Agents]) -> fleet(Agents);
 measure("million", [Agents]) -> million(Agents);
-measure("error", [Siblings, Restarts]) -> [restart(fail, Siblings, Restarts)];
-measure("panic", [Siblings, Restarts]) -> [restart(panic, Siblings, Restarts)].
+measure("error", [Siblings, Restarts]) -> restart(fail, Siblings, Restarts);
+measure("panic", [Siblings, Restarts]) -> restart(panic, Siblings, Restarts).
 
 now_ns() -> erlang:monotonic_time(nanosecond).
 
@@ -136,7 +136,7 @@ restart(Failure, Siblings, Restarts) ->
     persistent_term:put(failed_at, atomics:new(1, [])),
     Supervisors = lists:seq(1, max(1, Restarts div ?RESTARTS_EACH)),
     Outages = lists:append([outages(Failure, Siblings) || _ <- Supervisors]),
-    lists:nth(ceil(length(Outages) / 2), lists:sort(Outages)) / 1000.
+    [lists:nth(ceil(length(Outages) * Percent / 100), lists:sort(Outages)) / 1000 || Percent <- [50, 99]].
 
 outages(Failure, Siblings) ->
     {ok, Supervisor} = supervisor:start_link(?MODULE, restarts),

@@ -14,7 +14,7 @@ use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
-use triarch_benches::restart::{Outage, p50_micros};
+use triarch_benches::restart::{Outage, p50_p99_micros};
 use triarch_benches::runtime::WORKERS;
 use triarch_benches::{Countdown, Scale};
 
@@ -56,9 +56,9 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
-        Entry::here(NAME, &[case::RESTART_10], |scale| restart(10, scale)),
-        Entry::here(NAME, &[case::RESTART_1000], |scale| restart(1_000, scale)),
-        Entry::here(NAME, &[case::RESTART_10000], |scale| restart(10_000, scale)),
+        Entry::here(NAME, &case::RESTART_ERROR_10, |scale| restart(10, scale)),
+        Entry::here(NAME, &case::RESTART_ERROR_1000, |scale| restart(1_000, scale)),
+        Entry::here(NAME, &case::RESTART_ERROR_10000, |scale| restart(10_000, scale)),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
     ]
 }
@@ -325,7 +325,7 @@ fn restart(siblings: usize, scale: &Scale) -> Vec<f64> {
         let (outage, mut ends) = Outage::new();
         let _siblings: Vec<_> = (0..siblings).map(|_| Supervisor::start(|_| Worker(outage))).collect();
         let victim = Supervisor::start(|_| Worker(outage));
-        p50_micros(restarts, &mut ends, || {
+        p50_p99_micros(restarts, &mut ends, || {
             victim.do_send(Order::Fail);
             victim.do_send(Order::Work);
         })

@@ -44,20 +44,20 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_LOCAL, |scale| erl("ask", &[1, 1, scale.asks])),
         Entry::here(NAME, &case::ASK_CROSS, |scale| erl("ask", &[1, 2, scale.asks])),
         Entry::child(NAME, &case::FLEET, |scale| erl("fleet", &[scale.fleet as u64])),
-        Entry::here(NAME, &[case::RESTART_10], |scale| erl("error", &[10, restarts(scale)])),
-        Entry::here(NAME, &[case::RESTART_1000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10, |scale| {
+            erl("error", &[10, restarts(scale)])
+        }),
+        Entry::here(NAME, &case::RESTART_ERROR_1000, |scale| {
             erl("error", &[1_000, restarts(scale)])
         }),
-        Entry::here(NAME, &[case::RESTART_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10000, |scale| {
             erl("error", &[10_000, restarts(scale)])
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| {
-            erl("panic", &[10, restarts(scale)])
-        }),
-        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| {
+        Entry::here(NAME, &case::RESTART_10, |scale| erl("panic", &[10, restarts(scale)])),
+        Entry::here(NAME, &case::RESTART_1000, |scale| {
             erl("panic", &[1_000, restarts(scale)])
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_10000, |scale| {
             erl("panic", &[10_000, restarts(scale)])
         }),
         Entry::child(NAME, &case::MILLION, |scale| erl("million", &[scale.million as u64])),

@@ -16,7 +16,7 @@ use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{Latencies, answer_to};
 use triarch_benches::load::{CAPACITY, Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
-use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_micros};
+use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
 
@@ -64,22 +64,22 @@ fn entries_of<const BOUNDED: bool>(name: &'static str) -> Vec<Entry> {
         Entry::here(name, &case::ASK_LOCAL, |scale| ask_local::<BOUNDED>(scale.asks)),
         Entry::here(name, &case::ASK_CROSS, |scale| ask_cross::<BOUNDED>(scale.asks)),
         Entry::child(name, &case::FLEET, |scale| fleet::<BOUNDED>(scale.fleet)),
-        Entry::here(name, &[case::RESTART_10], |scale| {
+        Entry::here(name, &case::RESTART_ERROR_10, |scale| {
             restart::<BOUNDED>(10, Failure::Error, scale)
         }),
-        Entry::here(name, &[case::RESTART_1000], |scale| {
+        Entry::here(name, &case::RESTART_ERROR_1000, |scale| {
             restart::<BOUNDED>(1_000, Failure::Error, scale)
         }),
-        Entry::here(name, &[case::RESTART_10000], |scale| {
+        Entry::here(name, &case::RESTART_ERROR_10000, |scale| {
             restart::<BOUNDED>(10_000, Failure::Error, scale)
         }),
-        Entry::here(name, &[case::RESTART_PANIC_10], |scale| {
+        Entry::here(name, &case::RESTART_10, |scale| {
             restart::<BOUNDED>(10, Failure::Panic, scale)
         }),
-        Entry::here(name, &[case::RESTART_PANIC_1000], |scale| {
+        Entry::here(name, &case::RESTART_1000, |scale| {
             restart::<BOUNDED>(1_000, Failure::Panic, scale)
         }),
-        Entry::here(name, &[case::RESTART_PANIC_10000], |scale| {
+        Entry::here(name, &case::RESTART_10000, |scale| {
             restart::<BOUNDED>(10_000, Failure::Panic, scale)
         }),
         Entry::child(name, &case::MILLION, |scale| million::<BOUNDED>(scale.million)),
@@ -343,7 +343,7 @@ fn restart<const BOUNDED: bool>(siblings: usize, failure: Failure, scale: &Scale
         let victim = worker::<BOUNDED>(&commander, outage).await;
         // What is queued before the first incarnation has started is lost when that one fails.
         victim.wait_for_startup().await;
-        p50_micros(restarts, &mut ends, || {
+        p50_p99_micros(restarts, &mut ends, || {
             victim.tell(Order::Fail(failure)).try_send().expect("it lives");
             victim.tell(Order::Work).try_send().expect("its mailbox outlives it");
         })

@@ -17,7 +17,7 @@ use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
 use triarch_benches::overload::Span;
-use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_micros};
+use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
 
@@ -60,20 +60,18 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
-        Entry::here(NAME, &[case::RESTART_10], |scale| restart(10, Failure::Error, scale)),
-        Entry::here(NAME, &[case::RESTART_1000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10, |scale| {
+            restart(10, Failure::Error, scale)
+        }),
+        Entry::here(NAME, &case::RESTART_ERROR_1000, |scale| {
             restart(1_000, Failure::Error, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10000, |scale| {
             restart(10_000, Failure::Error, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| {
-            restart(10, Failure::Panic, scale)
-        }),
-        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| {
-            restart(1_000, Failure::Panic, scale)
-        }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_10, |scale| restart(10, Failure::Panic, scale)),
+        Entry::here(NAME, &case::RESTART_1000, |scale| restart(1_000, Failure::Panic, scale)),
+        Entry::here(NAME, &case::RESTART_10000, |scale| {
             restart(10_000, Failure::Panic, scale)
         }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
@@ -420,7 +418,7 @@ fn restart(siblings: usize, failure: Failure, scale: &Scale) -> Vec<f64> {
             .await
             .expect("it starts")
             .0;
-        p50_micros(restarts, &mut ends, || {
+        p50_p99_micros(restarts, &mut ends, || {
             supervisor.cast(failure).expect("the supervisor lives");
         })
         .await

@@ -11,7 +11,7 @@ use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
-use triarch_benches::restart::{self, Outage, p50_micros};
+use triarch_benches::restart::{self, Outage, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
 use triarch_supervision::prelude::*;
@@ -64,22 +64,22 @@ fn own_entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
-        Entry::here(NAME, &[case::RESTART_10], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10, |scale| {
             outages(10, restart::Failure::Error, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_1000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_1000, |scale| {
             outages(1_000, restart::Failure::Error, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_ERROR_10000, |scale| {
             outages(10_000, restart::Failure::Error, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10], |scale| {
+        Entry::here(NAME, &case::RESTART_10, |scale| {
             outages(10, restart::Failure::Panic, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_1000], |scale| {
+        Entry::here(NAME, &case::RESTART_1000, |scale| {
             outages(1_000, restart::Failure::Panic, scale)
         }),
-        Entry::here(NAME, &[case::RESTART_PANIC_10000], |scale| {
+        Entry::here(NAME, &case::RESTART_10000, |scale| {
             outages(10_000, restart::Failure::Panic, scale)
         }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
@@ -414,12 +414,12 @@ fn outages(siblings: usize, failure: restart::Failure, scale: &Scale) -> Vec<f64
                 .children(children),
         )
         .await;
-        let p50 = p50_micros(restarts, &mut ends, || {
+        let figures = p50_p99_micros(restarts, &mut ends, || {
             victim.try_send(Order::Fail(failure)).expect("there is room");
             victim.try_send(Order::Work).expect("there is room");
         })
         .await;
         tree.stop().await;
-        p50
+        figures
     })
 }

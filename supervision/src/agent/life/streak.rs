@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// How often a busy agent looks at its timers, in messages: often at first, and seldom once it is known to be quick.
+/// How often a busy agent looks at its timers, in messages: after two, four and eight, so that slow ones hold nobody up, then
+/// often, and seldom once it is known to be quick.
+const FIRST_DUE: u32 = 2;
 const DUE_EVERY: u32 = 16;
 const DUE_SELDOM: u32 = 64;
 
@@ -40,8 +42,8 @@ impl Default for Streak {
             messages: 0,
             own: 0,
             since: None,
-            look_at: 2 * DUE_EVERY,
-            step: DUE_EVERY,
+            look_at: FIRST_DUE,
+            step: FIRST_DUE,
         }
     }
 }
@@ -65,7 +67,7 @@ impl Streak {
 
     /// A message was taken that the agent itself has asked for. After it, another may be due.
     pub(super) fn took_own(&mut self) {
-        self.messages += self.due_every() - self.messages % self.due_every();
+        self.messages = self.next_due();
         self.own += 1;
     }
 
@@ -74,24 +76,35 @@ impl Streak {
         self.own < MOST_OWN
     }
 
-    fn due_every(&self) -> u32 {
-        if self.messages < DUE_SELDOM {
-            DUE_EVERY
-        } else {
-            DUE_SELDOM
+    /// After how many messages something else may be due next, not counting now.
+    fn next_due(&self) -> u32 {
+        let next = self.messages + 1;
+        match self.messages {
+            0..DUE_EVERY => next.next_power_of_two().max(FIRST_DUE),
+            DUE_EVERY..DUE_SELDOM => next.next_multiple_of(DUE_EVERY),
+            _ => next.next_multiple_of(DUE_SELDOM),
         }
     }
 
     /// Whether before the next message something else may be due.
     #[inline]
     pub(super) fn next_is_due(&self) -> bool {
-        self.messages.is_multiple_of(self.due_every())
+        match self.messages {
+            0 => true,
+            1 => false,
+            2..DUE_EVERY => self.messages.is_power_of_two(),
+            DUE_EVERY..DUE_SELDOM => self.messages.is_multiple_of(DUE_EVERY),
+            _ => self.messages.is_multiple_of(DUE_SELDOM),
+        }
     }
 
     /// How many messages may be taken until something else may be due.
     pub(super) fn until_due(&self) -> u32 {
-        let every = self.due_every();
-        (every - self.messages % every) % every
+        if self.next_is_due() {
+            0
+        } else {
+            self.next_due() - self.messages
+        }
     }
 
     /// Whether it is time to give way. If so, a new streak begins.
@@ -139,14 +152,30 @@ mod tests {
 
     #[test]
     fn a_row_that_passes_a_point_at_which_something_is_due_ends_at_one() {
-        for (first, row) in [(1, 31), (1, 32), (16, 31), (5, 11), (5, 12), (63, 500), (64, 1)] {
+        for (first, row) in [
+            (1, 1),
+            (1, 2),
+            (2, 1),
+            (3, 4),
+            (1, 31),
+            (1, 32),
+            (16, 31),
+            (5, 11),
+            (5, 12),
+            (63, 500),
+            (64, 1),
+        ] {
             let mut streak = Streak::default();
             streak.took(first);
             let passes = row > streak.until_due();
             streak.took_row(row);
+            let ends_at_one = Streak {
+                messages: first + row,
+                ..Streak::default()
+            };
             assert_eq!(
                 streak.next_is_due(),
-                passes || (first + row).is_multiple_of(16),
+                passes || ends_at_one.next_is_due(),
                 "{first}, {row}"
             );
             assert!((first + row..first + row + DUE_SELDOM).contains(&streak.messages));
@@ -179,7 +208,8 @@ mod tests {
 
     #[test]
     fn slow_messages_give_way_soon() {
-        assert_eq!(streak_of(Duration::from_millis(1)), (3 * DUE_EVERY, 2));
+        assert_eq!(streak_of(Duration::from_millis(1)), (4, 2));
+        assert_eq!(streak_of(Duration::from_micros(30)), (8, 3));
     }
 
     #[test]
@@ -189,11 +219,24 @@ mod tests {
     }
 
     #[test]
-    fn a_few_messages_do_not_look_at_the_clock() {
+    fn a_single_message_does_not_look_at_the_clock() {
         let mut streak = Streak::default();
-        for _ in 0..2 * DUE_EVERY - 1 {
-            streak.took(1);
-            assert!(!streak.is_over(|| panic!("nobody needs the time")));
-        }
+        streak.took(1);
+        assert!(!streak.next_is_due() && !streak.is_over(|| panic!("nobody needs the time")));
+    }
+
+    #[test]
+    fn points_at_which_something_is_due_are_close_at_first() {
+        let due = |messages: &u32| {
+            let messages = *messages;
+            let streak = Streak {
+                messages,
+                ..Streak::default()
+            };
+            assert_eq!(streak.next_is_due(), streak.until_due() == 0, "{messages}");
+            streak.next_is_due()
+        };
+        let points: Vec<_> = (0..300).filter(due).collect();
+        assert_eq!(points, [0, 2, 4, 8, 16, 32, 48, 64, 128, 192, 256]);
     }
 }
