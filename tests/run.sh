@@ -36,6 +36,7 @@ install_missing() {
   local missing=()
   command -v fiu-run >/dev/null || missing+=(fiu-utils)
   has_faketime || missing+=(faketime)
+  command -v erl >/dev/null || missing+=(erlang-base)
   command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
   command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
   ((${#missing[@]} == 0)) || (install_packages "${missing[@]}") || echo "not installed: ${missing[*]}"

@@ -12,6 +12,7 @@ start() ->
 
 play({Above, Keep, Strategy, Restarts, Auto, Parts, Steps}) ->
     book = ets:new(book, [named_table, public, ordered_set]),
+    put(strategy, Strategy),
     Flags = #{strategy => Strategy, intensity => Restarts, period => 3600, auto_shutdown => Auto},
     Begun = supervisor:start_link(?MODULE, {root, Above, Keep, {Flags, [spec(Part) || Part <- Parts]}}),
     case Begun of
@@ -52,16 +53,28 @@ step({'end', Name, How}, Team) ->
             end,
             receive {'DOWN', Monitor, process, _, _} -> ok end
     end;
-step({terminate, Name}, Team) -> given(catch supervisor:terminate_child(Team, Name));
+step({terminate, Name}, Team) -> given(catch supervisor:terminate_child(Team, id(Name, Team)));
 step({restart, Name}, Team) -> given(catch supervisor:restart_child(Team, Name));
 step({delete, Name}, Team) -> given(catch supervisor:delete_child(Team, Name));
-step({add, Part}, Team) -> given(catch supervisor:start_child(Team, spec(Part))).
+step({add, Part = {Name, _, _, _, Starts}}, Team) ->
+    Child = case is_dynamic() of true -> [Name, Starts]; false -> spec(Part) end,
+    given(catch supervisor:start_child(Team, Child)).
+
+%% Children of a dynamic supervisor are known by their processes alone.
+is_dynamic() -> get(strategy) =:= simple_one_for_one.
+
+id(Name, Team) ->
+    case is_dynamic() andalso pid(Name, Team) of
+        false -> Name;
+        none -> self();
+        Pid -> Pid
+    end.
 
 given(ok) -> ok;
 given({ok, undefined}) -> ignored;
 given({ok, _}) -> ok;
 given({error, {already_started, _}}) -> already_started;
-given({error, Known}) when Known =:= not_found; Known =:= running; Known =:= restarting; Known =:= already_present -> Known;
+given({error, Known}) when Known =:= not_found; Known =:= running; Known =:= restarting; Known =:= already_present; Known =:= simple_one_for_one -> Known;
 given({error, _}) -> fails;
 given({'EXIT', _}) -> gone.
 
@@ -70,14 +83,20 @@ told(Given, Root) ->
     rest(20),
     case {has_team(Root), is_settled(team)} of
         {true, true} ->
-            Shown = [shown(Name, Pid) || {Name, Pid, _, _} <- lists:reverse(supervisor:which_children(team))],
-            io:format("~s [~s] ~s~n", [Given, trace(), lists:join(" ", Shown)]),
+            io:format("~s [~s] ~s~n", [Given, trace(), lists:join(" ", children())]),
             alive;
         {false, _} ->
             io:format("~s [~s] ended~n", [Given, trace()]),
             ended;
         _ ->
             told(Given, Root)
+    end.
+
+children() ->
+    Children = lists:reverse(supervisor:which_children(team)),
+    case is_dynamic() of
+        true -> lists:sort([lists:flatten(shown(gen_server:call(Pid, name), Pid)) || {_, Pid, _, _} <- Children]);
+        false -> [shown(Name, Pid) || {Name, Pid, _, _} <- Children]
     end.
 
 rest(0) -> ok;
@@ -100,10 +119,11 @@ shown(Name, undefined) -> io_lib:format("~s:-", [Name]);
 shown(Name, Pid) -> io_lib:format("~s:~b", [Name, gen_server:call(Pid, life)]).
 
 pid(Name, Team) ->
-    case lists:keyfind(Name, 1, supervisor:which_children(Team)) of
-        {_, Pid, _, _} when is_pid(Pid) -> Pid;
-        _ -> none
-    end.
+    Found = [Pid || {Id, Pid, _, _} <- supervisor:which_children(Team), is_pid(Pid), is_named(Name, Id, Pid)],
+    case Found of [Pid] -> Pid; [] -> none end.
+
+is_named(Name, undefined, Pid) -> gen_server:call(Pid, name) =:= Name;
+is_named(Name, Id, _) -> Name =:= Id.
 
 flush() -> receive _ -> flush() after 0 -> ok end.
 
@@ -111,13 +131,17 @@ flush() -> receive _ -> flush() after 0 -> ok end.
 trace() ->
     Written = [{Key, What} || {Key = {line, _}, What} <- ets:tab2list(book)],
     [ets:delete(book, Key) || {Key, _} <- Written],
-    lists:join(" ", [What || {_, What} <- Written]).
+    Lines = [lists:flatten(What) || {_, What} <- Written],
+    %% Children of a dynamic supervisor stop all at once.
+    lists:join(" ", case is_dynamic() of true -> lists:sort(Lines); false -> Lines end).
 
 write(Name, Mark) -> ets:insert(book, {{line, erlang:unique_integer([monotonic])}, io_lib:format("~s~s", [Name, Mark])}).
 
 spec({Name, Restart, Significant, Brutal, Starts}) ->
+    %% The one part of a dynamic supervisor says what all of its children are like.
+    Arguments = case is_dynamic() of true -> []; false -> [Name, Starts] end,
     Shutdown = case Brutal of true -> brutal_kill; false -> 5000 end,
-    #{id => Name, start => {?MODULE, start_link, [Name, Starts]}, restart => Restart, significant => Significant, shutdown => Shutdown}.
+    #{id => Name, start => {?MODULE, start_link, Arguments}, restart => Restart, significant => Significant, shutdown => Shutdown}.
 
 start_link(Name, Starts) -> gen_server:start_link(?MODULE, {child, Name, Starts}, []).
 
@@ -136,7 +160,8 @@ init({child, Name, Starts}) ->
         fail -> write(Name, "!"), {stop, failed}
     end.
 
-handle_call(life, _, State = {_, Life}) -> {reply, Life, State}.
+handle_call(life, _, State = {_, Life}) -> {reply, Life, State};
+handle_call(name, _, State = {Name, _}) -> {reply, Name, State}.
 
 handle_cast(normal, State) -> {stop, normal, State};
 handle_cast(error, State) -> {stop, told_to, State}.

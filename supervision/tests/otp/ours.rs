@@ -14,8 +14,8 @@ use crate::scenario::{Auto, End, Keep, Order, Outcome, Part, Scenario, Step};
 const PERIOD: Duration = Duration::from_hours(1);
 
 /// Who did what since the last look, and how often each was to start.
-#[derive(Clone, Default)]
-struct Book(Arc<Mutex<Pages>>);
+#[derive(Clone)]
+struct Book(Arc<Mutex<Pages>>, Order);
 
 #[derive(Default)]
 struct Pages {
@@ -31,7 +31,12 @@ impl Book {
     }
 
     fn trace(&self) -> String {
-        std::mem::take(&mut self.0.lock().unwrap().trace).join(" ")
+        let mut trace = std::mem::take(&mut self.0.lock().unwrap().trace);
+        if self.1 == Order::Dynamic {
+            // Its children stop all at once.
+            trace.sort();
+        }
+        trace.join(" ")
     }
 
     fn begins(&self, part: &Part) -> Outcome {
@@ -116,21 +121,24 @@ fn child(part: &Part, book: &Book) -> Child<Player> {
 }
 
 fn team(scenario: &Scenario, book: &Book) -> Supervisor {
-    Supervisor::named("team")
-        .strategy(match scenario.order {
-            Order::OneForOne => Strategy::OneForOne,
-            Order::OneForAll => Strategy::OneForAll,
-            Order::RestForOne => Strategy::RestForOne,
-        })
-        .auto_shutdown(match scenario.auto {
-            Auto::Never => AutoShutdown::Never,
-            Auto::AnySignificant => AutoShutdown::AnySignificant,
-            Auto::AllSignificant => AutoShutdown::AllSignificant,
-        })
-        .intensity(Intensity::new(scenario.restarts, PERIOD))
-        .backoff(Backoff::none())
-        .restart(restart(scenario.keep))
-        .children(scenario.parts.iter().map(|part| child(part, book)))
+    let listed = |strategy| {
+        let parts = scenario.parts.iter().map(|part| child(part, book));
+        Supervisor::named("team").strategy(strategy).children(parts)
+    };
+    let team = match scenario.order {
+        Order::OneForOne => listed(Strategy::OneForOne),
+        Order::OneForAll => listed(Strategy::OneForAll),
+        Order::RestForOne => listed(Strategy::RestForOne),
+        Order::Dynamic => Supervisor::dynamic("team"),
+    };
+    team.auto_shutdown(match scenario.auto {
+        Auto::Never => AutoShutdown::Never,
+        Auto::AnySignificant => AutoShutdown::AnySignificant,
+        Auto::AllSignificant => AutoShutdown::AllSignificant,
+    })
+    .intensity(Intensity::new(scenario.restarts, PERIOD))
+    .backoff(Backoff::none())
+    .restart(restart(scenario.keep))
 }
 
 /// What is written down of each step.
@@ -144,7 +152,7 @@ pub(crate) fn play(scenario: &Scenario) -> Vec<String> {
 }
 
 async fn played(scenario: &Scenario) -> Vec<String> {
-    let book = Book::default();
+    let book = Book(Arc::default(), scenario.order);
     let root = Root::new()
         .intensity(Intensity::new(scenario.above, PERIOD))
         .backoff(Backoff::none());
@@ -224,7 +232,11 @@ impl Play {
             Some(_) => format!("{}:{}", child.name, self.book.life(child.name.as_str())),
             None => format!("{}:-", child.name),
         });
-        format!("{given} [{trace}] {}", shown.collect::<Vec<_>>().join(" "))
+        let mut shown: Vec<_> = shown.collect();
+        if self.book.1 == Order::Dynamic {
+            shown.sort();
+        }
+        format!("{given} [{trace}] {}", shown.join(" "))
     }
 }
 
@@ -250,6 +262,7 @@ fn refused(error: &CallError) -> &'static str {
         CallError::Refused(AdminError::Running { .. }) => "running",
         CallError::Refused(AdminError::Restarting { .. }) => "restarting",
         CallError::Refused(AdminError::NotStarted { .. }) => "fails",
+        CallError::Refused(AdminError::Dynamic { .. }) => "simple_one_for_one",
         other => panic!("OTP has no word for it: {other}"),
     }
 }

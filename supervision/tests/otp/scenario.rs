@@ -24,6 +24,7 @@ pub(crate) enum Order {
     OneForOne,
     OneForAll,
     RestForOne,
+    Dynamic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub(crate) struct Scenario {
     pub(crate) steps: Vec<Step>,
 }
 
+const STEPS: u64 = 12;
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 struct Draw(Seeded);
@@ -103,10 +105,51 @@ impl Draw {
         }
     }
 
+    fn listed(&mut self, auto: Auto) -> (Vec<Part>, Vec<Step>) {
+        let count = self.of(&[1, 2, 3, 3, 4, 4]);
+        let parts = NAMES[..count].iter().map(|name| self.part(name, auto)).collect();
+        let steps = (0..STEPS).map(|_| self.step(&NAMES[..=count], auto));
+        (parts, steps.collect())
+    }
+
+    fn dynamic(&mut self) -> (Vec<Part>, Vec<Step>) {
+        let like = self.part("like", Auto::Never);
+        let steps = (0..STEPS).map(|number| self.dynamic_step(&like, number)).collect();
+        (vec![like], steps)
+    }
+
+    /// What happens to a dynamic supervisor, whose children are all as `like`.
+    fn dynamic_step(&mut self, like: &Part, number: u64) -> Step {
+        let name = format!("n{}", self.0.below(number + 1));
+        match self.0.below(10) {
+            0..=3 => Step::Add(Part {
+                name: format!("n{number}"),
+                starts: self.dynamic_starts(),
+                ..like.clone()
+            }),
+            4..=6 => self.end(name),
+            7 | 8 => Step::Terminate(name),
+            _ => self.of(&[Step::Restart, Step::Delete])(name),
+        }
+    }
+
+    /// Nobody declines a restart: of one who does, OTP 25 keeps a child without a process, and crashes when it stops.
+    fn dynamic_starts(&mut self) -> Vec<Outcome> {
+        let mut starts = self.part("", Auto::Never).starts;
+        for later in starts.iter_mut().skip(1).filter(|start| **start == Outcome::Ignore) {
+            *later = Outcome::Fail;
+        }
+        starts
+    }
+
+    fn end(&mut self, name: String) -> Step {
+        Step::End(name, self.of(&[End::Normal, End::Error, End::Error, End::Kill]))
+    }
+
     fn step(&mut self, names: &[&str], auto: Auto) -> Step {
         let name = self.of(names).to_owned();
         match self.0.below(12) {
-            0..=5 => Step::End(name, self.of(&[End::Normal, End::Error, End::Error, End::Kill])),
+            0..=5 => self.end(name),
             6 | 7 => Step::Terminate(name),
             8 | 9 => Step::Restart(name),
             10 => Step::Delete(name),
@@ -118,17 +161,23 @@ impl Draw {
 impl Scenario {
     pub(crate) fn of(seed: u64) -> Self {
         let mut draw = Draw(Seeded::new(seed));
-        let auto = draw.of(&[Auto::Never, Auto::Never, Auto::AnySignificant, Auto::AllSignificant]);
-        let order = draw.of(&[Order::OneForOne, Order::OneForAll, Order::RestForOne]);
-        let count = draw.of(&[1, 2, 3, 3, 4, 4]);
+        let order = draw.of(&[Order::OneForOne, Order::OneForAll, Order::RestForOne, Order::Dynamic]);
+        let auto = match order {
+            Order::Dynamic => Auto::Never,
+            _ => draw.of(&[Auto::Never, Auto::Never, Auto::AnySignificant, Auto::AllSignificant]),
+        };
+        let (parts, steps) = match order {
+            Order::Dynamic => draw.dynamic(),
+            _ => draw.listed(auto),
+        };
         Self {
             above: draw.of(&[0, 1, 2]),
             keep: draw.of(&[Keep::Permanent, Keep::Temporary]),
             order,
             restarts: draw.of(&[0, 1, 2, 3, 5]),
             auto,
-            parts: NAMES[..count].iter().map(|name| draw.part(name, auto)).collect(),
-            steps: (0..12).map(|_| draw.step(&NAMES[..=count], auto)).collect(),
+            parts,
+            steps,
         }
     }
 }
@@ -157,7 +206,7 @@ macro_rules! atoms {
 atoms! {
     Outcome { Ok => "ok", Ignore => "ignore", Fail => "fail" }
     Keep { Permanent => "permanent", Transient => "transient", Temporary => "temporary" }
-    Order { OneForOne => "one_for_one", OneForAll => "one_for_all", RestForOne => "rest_for_one" }
+    Order { OneForOne => "one_for_one", OneForAll => "one_for_all", RestForOne => "rest_for_one", Dynamic => "simple_one_for_one" }
     Auto { Never => "never", AnySignificant => "any_significant", AllSignificant => "all_significant" }
     End { Normal => "normal", Error => "error", Kill => "kill" }
 }
