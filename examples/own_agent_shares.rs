@@ -1,6 +1,6 @@
-//! A kind of one's own that uses what agents share: it hears readings on the bus, keeps the hottest in the memory, and submits
+//! A kind of one's own that uses what agents share: it hears readings on the bus, keeps the last in the memory, and submits
 //! a task where one is too hot. Describe a team with `kind = "guard"`, then
-//! `own_agent_shares bus publish plant.pump '{"celsius":93}'` and `own_agent_shares memory get shared hottest`.
+//! `own_agent_shares bus publish plant.pump '{"celsius":93}'` and `own_agent_shares memory get shared last`.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use triarch::memory::{Key, Put};
 use triarch::prelude::*;
 use triarch::teams::{Kind, Post, Seat, SettingError};
-use triarch::work::task::Submission;
 use triarch::{Events, Runtime, Share, Shares};
 
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -32,7 +31,7 @@ impl Kind for Guards {
     }
 
     fn about(&self) -> &'static str {
-        "Hears readings, keeps the hottest, and has somebody look at what is too hot."
+        "Hears readings, keeps the last, and has somebody look at what is too hot."
     }
 
     fn spec(&self, seat: Seat<Settings>) -> Result<(Shares, f64), SettingError> {
@@ -57,31 +56,14 @@ impl Agent for Guard {
 
     async fn handle(&mut self, post: Post, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if let Some(celsius) = post.body["body"]["celsius"].as_f64() {
-            self.consider(celsius).await?;
+            let last = Put::new(Key::new("last")?, json!(celsius).into());
+            self.share.memory.open("shared")?.put(last).await?;
+            if celsius > self.limit {
+                let task = json!({ "kind": "look", "needs": ["eyes"], "body": celsius });
+                self.share.tasks.submit(vec![serde_json::from_value(task)?]).await?;
+            }
         }
         post.receipt.done(Value::Null);
-        Ok(())
-    }
-}
-
-impl Guard {
-    async fn consider(&self, celsius: f64) -> Result<(), Failure> {
-        let shared = self.share.memory.open("shared")?;
-        let hottest = shared
-            .get("hottest")?
-            .and_then(|entry| entry.value().as_json()?.as_f64());
-        if hottest.is_none_or(|hottest| celsius > hottest) {
-            shared
-                .put(Put::new(Key::new("hottest")?, json!(celsius).into()))
-                .await?;
-        }
-        if celsius > self.limit {
-            let task = json!({ "kind": "look", "needs": ["eyes"], "body": celsius });
-            self.share
-                .tasks
-                .submit(vec![serde_json::from_value::<Submission>(task)?])
-                .await?;
-        }
         Ok(())
     }
 }

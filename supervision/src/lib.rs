@@ -254,7 +254,7 @@
 //! - **Supervisors below supervisors.** A large team becomes several, by [`Supervisor::span`];
 //!   one handle reaches them all.
 //! - **Names for the whole process.** A path names a node within its tree.
-//! - **Exported metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);
+//! - **A page of metrics.** Figures are read by [`Address::figures`] and [`Observer::snapshot`](tree::Observer::snapshot);
 //!   the instruments of [`metrics`] are filled by whoever owns the tree.
 //!
 //! # What it needs
@@ -267,7 +267,7 @@
 //! - Handlers that do not block their thread, as everywhere on tokio; [`Address::blocking_send`] is for other threads.
 //! - ractor 0.16.5, exactly.
 //!
-//! Unsafe code is denied in this crate but for one hint to the processor. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
+//! Unsafe code is denied in this crate but for two hints to the processor. [`Root::start`] installs a [panic hook](panics) that keeps panics of agents
 //! quiet.
 #![deny(unsafe_code)]
 

@@ -7,6 +7,8 @@ use crate::source::{Function, Source, has_extension};
 const FUNCTION_LINES_MAX: usize = 70;
 /// The most lines of a file, the tests within it not counted.
 const FILE_LINES_MAX: usize = 500;
+/// The most lines of an example, which one reads at a glance.
+const EXAMPLE_LINES_MAX: usize = 80;
 /// What people write here; lists, locks and records may be long.
 const WRITTEN: [&str; 8] = ["rs", "sh", "py", "ts", "tsx", "js", "css", "html"];
 
@@ -58,8 +60,13 @@ fn too_long(function: &Function) -> Finding {
 
 fn long_file(source: &Source) -> Vec<Finding> {
     let lines = source.lines_without_tests();
-    let long = is_written(source) && lines > FILE_LINES_MAX;
-    long.then(|| Finding::new(1, format!("the file has {lines} lines, more than {FILE_LINES_MAX}")))
+    let most = if source.path.starts_with("examples/") {
+        EXAMPLE_LINES_MAX
+    } else {
+        FILE_LINES_MAX
+    };
+    let long = is_written(source) && lines > most;
+    long.then(|| Finding::new(1, format!("the file has {lines} lines, more than {most}")))
         .into_iter()
         .collect()
 }
@@ -113,6 +120,12 @@ mod tests {
             faults(FILE_LINES_MAX + 1),
             [Finding::new(1, "the file has 501 lines, more than 500")]
         );
+    }
+
+    #[test]
+    fn an_example_may_have_eighty() {
+        let faults = |lines: usize| long_file(&Source::new("examples/a.rs", &"\n".repeat(lines))).len();
+        assert_eq!([80, 81].map(faults), [0, 1]);
     }
 
     #[test]
