@@ -138,9 +138,9 @@ pub enum StartError {
     #[error("the tree has no instruments of its own: {0}; give the root some")]
     Catalogue(#[from] CatalogueError),
     /// The root's own actor could not be spawned.
-    #[error("the root could not be spawned: {0}")]
+    #[error("the root could not be spawned: {0}; start the tree on a runtime that is not shutting down")]
     Spawn(String),
     /// A supervisor or agent of it did not start; what had started was stopped again.
-    #[error("the tree did not start: {0}")]
+    #[error("the tree did not start, and nothing of it runs: {0}; see to that, then start it again")]
     NotStarted(ExitReason),
 }

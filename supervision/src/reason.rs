@@ -31,7 +31,7 @@ pub enum ExitReason {
     #[error("panicked: {0}")]
     Panic(PanicReport),
     /// Its `start` did not return within its limit.
-    #[error("did not start within {limit:?}")]
+    #[error("did not start within {limit:?}; allow its start more by start_within, or have it do less before it runs")]
     StartOverdue {
         /// The limit that passed.
         limit: Duration,

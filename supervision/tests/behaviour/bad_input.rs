@@ -246,8 +246,7 @@ async fn a_factory_that_panics() {
         .await
         .unwrap_err();
     let text = error.to_string();
-    let expected =
-        "the tree did not start: child team did not start: child a did not start: panicked: start of a went wrong (";
+    let expected = "the tree did not start, and nothing of it runs: child team did not start: child a did not start: panicked: start of a went wrong (";
     assert!(text.starts_with(expected) && text.contains("agents.rs:"), "{text}");
 }
 
@@ -284,7 +283,8 @@ async fn a_start_that_never_returns() {
     let error = Root::new().supervisor(team().child(child)).start().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the tree did not start: child team did not start: child a did not start: did not start within 7s"
+        "the tree did not start, and nothing of it runs: child team did not start: child a did not start: did not start \
+         within 7s; allow its start more by start_within, or have it do less before it runs; see to that, then start it again"
     );
     assert_eq!(begun.elapsed().as_secs(), 7);
     assert_eq!(script.log.alive(), 0, "it is gone");

@@ -178,7 +178,8 @@ async fn a_dynamic_supervisor_keeps_nobody_who_is_dead() {
     team.start_child(puppet("p", &log)).await.unwrap();
     team.terminate_child("p").await.unwrap();
     assert_eq!(team.count_children().await.unwrap().specified, 0);
-    let text = "child p belongs to a dynamic supervisor, which keeps no specification of a child that is down";
+    let text = "child p belongs to a dynamic supervisor, which keeps no specification of a child that is down; \
+        start it as a new one";
     assert_eq!(team.restart_child("p").await.unwrap_err().to_string(), text);
     tree.stop().await;
 }

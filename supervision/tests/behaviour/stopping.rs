@@ -55,7 +55,8 @@ async fn a_failing_start_undoes_those_started_and_tells_the_nested_reason() {
         .start()
         .await
         .unwrap_err();
-    let text = "the tree did not start: child team did not start: child c did not start: failed: no luck today";
+    let text = "the tree did not start, and nothing of it runs: child team did not start: child c did not start: failed: no luck today; \
+        see to that, then start it again";
     assert_eq!(error.to_string(), text);
     let starts = ["z starts 1", "a starts 1", "b starts 1", "c starts 1"];
     assert_eq!(log.lines()[..4], starts);
@@ -440,7 +441,8 @@ async fn a_supervisor_that_does_not_start_in_its_time_has_not_started_and_leaves
     let error = soon("the start fails", started).await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "the tree did not start: child team did not start: did not start within 3s"
+        "the tree did not start, and nothing of it runs: child team did not start: did not start within 3s; allow its start \
+         more by start_within, or have it do less before it runs; see to that, then start it again"
     );
     assert_eq!((begun.elapsed().as_secs(), log.alive()), (3, 0));
     let patient = team()

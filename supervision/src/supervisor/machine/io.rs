@@ -291,7 +291,7 @@ pub enum AdminError {
         child: Name,
     },
     /// The child did not start.
-    #[error("child {child} did not start: {reason}")]
+    #[error("child {child} did not start: {reason}; see to that, then start it again")]
     NotStarted {
         /// The name in question.
         child: Name,
@@ -299,7 +299,7 @@ pub enum AdminError {
         reason: ExitReason,
     },
     /// The child was terminated by somebody else before the call was through.
-    #[error("child {child} was terminated before it had started")]
+    #[error("child {child} was terminated before it had started; start it again if it is to run")]
     Interrupted {
         /// The name in question.
         child: Name,
@@ -313,7 +313,9 @@ pub enum AdminError {
         child: Name,
     },
     /// The dynamic supervisor takes children without a place in an order, so this call has no meaning there.
-    #[error("child {child} belongs to a dynamic supervisor, which keeps no specification of a child that is down")]
+    #[error(
+        "child {child} belongs to a dynamic supervisor, which keeps no specification of a child that is down; start it as a new one"
+    )]
     Dynamic {
         /// The name in question.
         child: Name,
