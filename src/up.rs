@@ -39,7 +39,7 @@ pub(crate) enum UpError {
     Doors(#[from] triarch_gateway::Error),
     #[error("the tree cannot be built: {0}")]
     Build(Failure),
-    #[error("the tree does not start: {0}")]
+    #[error(transparent)]
     Start(#[from] StartError),
 }
 
