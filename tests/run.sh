@@ -104,9 +104,11 @@ stage_examples() {
   [[ -n $names ]] || skip "there are no examples"
   for name in $names; do
     printf -- '--- example %s\n' "$name"
-    # Some of them are runtimes, which do nothing until they are told to.
+    # Some of them are runtimes, which do nothing until they are told to, and one runs until somebody ends it.
     if [[ $name == own_agent* ]]; then
       for_a_second "examples/$name"
+    elif [[ $name == service ]]; then
+      timeout --preserve-status --signal=INT --kill-after=5 1 "$(built "examples/$name")"
     else
       timeout --kill-after=5 "$EXAMPLE_SECONDS" "$(built "examples/$name")"
     fi

@@ -25,6 +25,8 @@ pub const MICROS: &str = "µs";
 pub const SECONDS: &str = "s";
 /// Milliseconds.
 pub const MILLIS: &str = "ms";
+/// Percent of one processor.
+pub const SHARE: &str = "% of a core";
 /// Bytes.
 pub const GROWTH: &str = "B";
 /// Resident bytes per agent.
@@ -77,6 +79,13 @@ pub const RESTART_ERROR_10: [Case; 2] = micros(["restart_error_10", "restart_err
 pub const RESTART_ERROR_1000: [Case; 2] = micros(["restart_error_1000", "restart_error_1000_p99"]);
 /// See [`RESTART_ERROR_10`].
 pub const RESTART_ERROR_10000: [Case; 2] = micros(["restart_error_10000", "restart_error_10000_p99"]);
+/// 1,000 agents that always fail, each about once a second: what they take of a core, and the p99 of asks at a sibling team with them
+/// and without them.
+pub const STORM: [Case; 3] = [
+    Case::new("storm_core", SHARE),
+    Case::new("storm_ask_p99", NANOS),
+    Case::new("calm_ask_p99", NANOS),
+];
 /// 1,000,000 supervised agents alive, each having handled a message: the time, and what each keeps resident.
 pub const MILLION: [Case; 2] = [Case::new("million", SECONDS), Case::new("million_rss", BYTES)];
 /// Growth of resident memory while a receiver is offered ten times what it can handle, for a minute; where its mailbox is
@@ -143,6 +152,9 @@ pub const ORDER: &[&str] = &[
     "restart_error_1000_p99",
     "restart_error_10000",
     "restart_error_10000_p99",
+    "storm_core",
+    "storm_ask_p99",
+    "calm_ask_p99",
     "million",
     "million_rss",
     "metrics_on_tell_1_1",
@@ -185,6 +197,7 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("metrics_on_tell_1_1", "metrics_off_tell_1_1"),
     ("metrics_on_tell_8_8", "metrics_off_tell_8_8"),
     ("ask_within_local_p50", "ask_local_p50"),
+    ("storm_ask_p99", "calm_ask_p99"),
     ("stop_million_queued", "stop_thousand_queued"),
     ("leave_million_queued", "leave_thousand_queued"),
     ("publish_stalled_p99", "publish_live_p99"),

@@ -319,7 +319,7 @@ pub mod prelude {
     pub use crate::error::StartError;
     pub use crate::message::{Message, Nothing, Overflow, Priority, Redelivery};
     pub use crate::policy::{AutoShutdown, Backoff, Intensity, OnLimit, Restart, Shutdown, Strategy};
-    pub use crate::reason::{ExitReason, Failure};
+    pub use crate::reason::{ExitReason, Failure, OrFail};
     pub use crate::supervisor::Supervisor;
     pub use crate::tree::{Root, Tree};
 }

@@ -115,7 +115,8 @@ impl Escalation {
 /// An error as it is kept and shown: its own words and those of its sources.
 ///
 /// Anything that implements [`Error`] becomes one by `?`. `Failure` itself does not implement
-/// `Error`, which is what lets the conversion be total (the way `anyhow::Error` does it).
+/// `Error`, which is what lets the conversion be total (the way `anyhow::Error` does it). What is an error and does not implement
+/// that, as `anyhow::Error`, a boxed error or a text, becomes one by [`or_fail`](OrFail::or_fail).
 ///
 /// It is one word wide, so that the `Result` of a handler travels in a register.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,6 +135,17 @@ impl Failure {
             text: text.into(),
             is_ignore: false,
         }))
+    }
+
+    fn told(error: &dyn Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::new(text)
     }
 
     /// Returned from `start`: there is nothing to do, leave me out without calling it a failure.
@@ -167,14 +179,31 @@ impl Serialize for Failure {
 
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self::new(text)
+        Self::told(&error)
+    }
+}
+
+/// Makes failures of errors that do not become one by `?` alone.
+///
+/// ```
+/// # use triarch_supervision::prelude::*;
+/// fn read() -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok("17".parse()?)
+/// }
+///
+/// fn handle() -> Result<u64, Failure> {
+///     Ok(read().or_fail()? + 1)
+/// }
+/// # assert_eq!(handle().unwrap(), 18);
+/// ```
+pub trait OrFail<T> {
+    /// The same, with the error in its own words and those of its sources.
+    fn or_fail(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
+    fn or_fail(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::told(&*error.into()))
     }
 }
 
@@ -230,6 +259,15 @@ impl ExitReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn boxed_errors_and_texts_are_failures_by_their_words() {
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err(Box::new(Outer(fmt::Error)));
+        let expected = Failure::from(Outer(fmt::Error));
+        assert_eq!(boxed.or_fail(), Err(expected));
+        assert_eq!(Err::<(), _>("no luck").or_fail(), Err(Failure::new("no luck")));
+        assert_eq!(Ok::<_, String>(7).or_fail(), Ok(7));
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the ledger")]

@@ -3,6 +3,7 @@
 mod metrics;
 mod overload;
 mod queued;
+mod storm;
 
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         metrics::entries(),
         overload::entries(),
         queued::entries(),
+        storm::entries(),
     ]
     .concat()
 }
