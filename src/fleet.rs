@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -240,6 +241,11 @@ impl Ground {
     /// Says what is not as it should be where the log goes, and as that is written.
     pub(crate) fn complain(&self, text: &str) {
         complain_in_time(self.known().settings.runtime.log.format, text);
+    }
+
+    /// How long all teams together may take to stop.
+    pub(crate) fn stop_within(&self) -> Duration {
+        self.known().settings.runtime.stop_within.0
     }
 
     /// Has the rooms follow their settings, as far as they do while they run.

@@ -21,6 +21,7 @@ mod rooms;
 mod running;
 mod scraping;
 mod settings;
+mod stopping;
 mod submitting;
 mod tasks;
 mod tasks_told;
