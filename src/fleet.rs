@@ -166,6 +166,16 @@ impl Ground {
         }
     }
 
+    /// From now on nothing new is taken.
+    pub(crate) fn begin_stop(&self) {
+        self.is_to_stop.send_replace(true);
+    }
+
+    /// Whether somebody wants the process to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.is_to_stop.borrow()
+    }
+
     /// Waits until somebody wants the process to stop.
     pub(crate) async fn until_stop(&self) {
         let mut is_to_stop = self.is_to_stop.subscribe();
@@ -307,7 +317,14 @@ impl Fleet {
         T: Send + 'static,
         F: Future<Output = Result<T, Trouble>> + Send + 'static,
     {
-        self.changes.change(name, self, perform).await
+        // The wish to stop may have come while others went first.
+        let unless_it_stops = async move |fleet: Self| {
+            if fleet.ground.is_stopping() {
+                return Err(Trouble::stops());
+            }
+            perform(fleet).await
+        };
+        self.changes.change(name, self, unless_it_stops).await
     }
 
     /// Has a change of the fleet made for nobody who waits.
@@ -319,7 +336,13 @@ impl Fleet {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.changes.change_unasked(name, perform)
+        let ground = Arc::clone(&self.ground);
+        let unless_it_stops = async move || {
+            if !ground.is_stopping() {
+                perform().await;
+            }
+        };
+        self.changes.change_unasked(name, unless_it_stops)
     }
 
     /// Tells how far an operation is, where somebody listens; waits while they are slow.
@@ -415,7 +438,7 @@ impl Fleet {
 
     /// Lets the process stop in order.
     pub(crate) fn stop(&self) {
-        self.ground.is_to_stop.send_replace(true);
+        self.ground.begin_stop();
     }
 
     /// The rules of each team, in start order.

@@ -206,6 +206,7 @@ async fn live(
     })?;
     let complain = |text: &str| ground.complain(text);
     if is_unwanted {
+        ground.begin_stop();
         notify.stopping();
         return Ok(stop(&tree, ground.stop_within(), signals.impatience(complain), complain).await);
     }
@@ -234,6 +235,7 @@ async fn live(
         () = signals.until_stop(ground) => None,
         () = beat(&notify) => None,
     };
+    ground.begin_stop();
     notify.stopping();
     ground.exposition.health().drain();
     Ok(match early {

@@ -112,6 +112,9 @@ fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
         if !O::WHILE_IT_STARTS && fleet.ground().is_starting() {
             return Err(Trouble::still_starting());
         }
+        if fleet.ground().is_stopping() && !WHILE_IT_STOPS.contains(&O::NAME) {
+            return Err(Trouble::stops());
+        }
         if operation.stays() {
             fleet.stays()?;
         }
@@ -209,6 +212,43 @@ operations![
     TaskDrop,
     TaskDrain,
     TaskStats,
+];
+
+/// What can be asked for from the wish to stop on: what only looks, and what hastens the end. The rest would begin what nobody
+/// finishes.
+const WHILE_IT_STOPS: &[&str] = &[
+    Status::NAME,
+    TreeShown::NAME,
+    Why::NAME,
+    Down::NAME,
+    TeamList::NAME,
+    TeamShow::NAME,
+    List::NAME,
+    Show::NAME,
+    Kill::NAME,
+    AgentDead::NAME,
+    LogsRead::NAME,
+    BusSubscribe::NAME,
+    BusTap::NAME,
+    BusTopics::NAME,
+    BusShow::NAME,
+    BusDead::NAME,
+    BusPlanned::NAME,
+    MemoryGet::NAME,
+    MemoryExists::NAME,
+    MemoryCount::NAME,
+    MemoryList::NAME,
+    MemorySearch::NAME,
+    MemoryWatch::NAME,
+    MemoryStats::NAME,
+    MemoryNamespaces::NAME,
+    MemoryExport::NAME,
+    MemoryBackup::NAME,
+    TaskList::NAME,
+    TaskShow::NAME,
+    TaskWait::NAME,
+    TasksDead::NAME,
+    TaskStats::NAME,
 ];
 
 /// The word that a value is written as in descriptions and JSON.
