@@ -49,10 +49,10 @@ pub struct ExitRecord {
     pub usage: Option<Usage>,
     /// How many posts were with it.
     pub posts: usize,
-    /// How many processes of it were found when it was stopped.
-    pub processes: usize,
-    /// How many of them are still there.
-    pub survivors: usize,
+    /// How many processes of it were found when it was stopped; unknown where nobody looked, since its agent was killed.
+    pub processes: Option<usize>,
+    /// How many of them are still there; unknown likewise.
+    pub survivors: Option<usize>,
     /// The last lines of its standard error and its log, oldest first.
     pub lines: Vec<String>,
 }
@@ -316,8 +316,8 @@ mod tests {
             why: None,
             usage: None,
             posts: 0,
-            processes: 1,
-            survivors: 0,
+            processes: Some(1),
+            survivors: Some(0),
             lines: Vec::new(),
         }
     }

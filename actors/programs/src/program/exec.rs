@@ -230,7 +230,7 @@ impl Run {
             posts: 1,
             lines: chronicle.last_lines(),
             why: more.map(str::to_owned),
-            ..ends::record(self.life, Mode::Exec, reason, exit, survey)
+            ..ends::record(self.life, Mode::Exec, reason, exit, Some(survey))
         };
         chronicle.ended(links, path, record);
     }
