@@ -473,10 +473,4 @@ impl Fleet {
     pub(crate) fn kind_of(node: &NodeView) -> &'static str {
         node.agent_kind.map_or(node.level.label(), AgentKind::label)
     }
-
-    /// The process of the program that the agent at `path` runs, which names no part of a team.
-    pub(crate) fn pid_of(&self, path: &str) -> Option<u32> {
-        let running = self.programs().records().running(path)?;
-        u32::try_from(running.pid).ok()
-    }
 }

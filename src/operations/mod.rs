@@ -56,14 +56,14 @@ pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
-pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span, standing};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,
     TaskShow, TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
 };
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};
-pub(crate) use why::{TaskHeld, Why, WhyShown};
+pub(crate) use why::{AtSeen, TaskHeld, Why, WhyShown};
 
 /// How long a question may take that nobody has to do anything for: a runtime that is slower hangs.
 pub(crate) const QUICK: Duration = Duration::from_secs(10);

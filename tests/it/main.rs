@@ -6,6 +6,7 @@ mod bus_doors;
 mod bus_sending;
 mod by_hand;
 mod command_line;
+mod doing;
 mod durable_topics;
 mod guide;
 mod hanging;
