@@ -21,6 +21,7 @@ mod reloading;
 mod rooms;
 mod running;
 mod scraping;
+mod service;
 mod settings;
 mod stopping;
 mod submitting;
@@ -28,6 +29,7 @@ mod tasks;
 mod tasks_told;
 mod warned;
 mod watches;
+mod watching;
 mod whose_file;
 
 use std::time::Duration;
