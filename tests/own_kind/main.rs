@@ -2,6 +2,7 @@
 //!
 //! This very binary is the runtime where the environment says so, and else the test that looks at it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a wrong outcome ends the test")]
+#![expect(clippy::print_stdout, reason = "it says what it tried, as the usual tests do")]
 
 #[path = "../../examples/own_agent.rs"]
 mod example;
