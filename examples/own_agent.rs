@@ -54,6 +54,6 @@ impl Agent for Greeter {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     Runtime::new().kind(Greeters).main()
 }

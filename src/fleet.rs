@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -165,6 +166,16 @@ impl Ground {
         }
     }
 
+    /// From now on nothing new is taken.
+    pub(crate) fn begin_stop(&self) {
+        self.is_to_stop.send_replace(true);
+    }
+
+    /// Whether somebody wants the process to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.is_to_stop.borrow()
+    }
+
     /// Waits until somebody wants the process to stop.
     pub(crate) async fn until_stop(&self) {
         let mut is_to_stop = self.is_to_stop.subscribe();
@@ -242,6 +253,11 @@ impl Ground {
         complain_in_time(self.known().settings.runtime.log.format, text);
     }
 
+    /// How long all teams together may take to stop.
+    pub(crate) fn stop_within(&self) -> Duration {
+        self.known().settings.runtime.stop_within.0
+    }
+
     /// Has the rooms follow their settings, as far as they do while they run.
     pub(crate) fn tune(&self, settings: &Config) -> Result<(), Trouble> {
         let log = settings.telemetry.room(settings.runtime.log);
@@ -301,7 +317,14 @@ impl Fleet {
         T: Send + 'static,
         F: Future<Output = Result<T, Trouble>> + Send + 'static,
     {
-        self.changes.change(name, self, perform).await
+        // The wish to stop may have come while others went first.
+        let unless_it_stops = async move |fleet: Self| {
+            if fleet.ground.is_stopping() {
+                return Err(Trouble::stops());
+            }
+            perform(fleet).await
+        };
+        self.changes.change(name, self, unless_it_stops).await
     }
 
     /// Has a change of the fleet made for nobody who waits.
@@ -313,7 +336,13 @@ impl Fleet {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.changes.change_unasked(name, perform)
+        let ground = Arc::clone(&self.ground);
+        let unless_it_stops = async move || {
+            if !ground.is_stopping() {
+                perform().await;
+            }
+        };
+        self.changes.change_unasked(name, unless_it_stops)
     }
 
     /// Tells how far an operation is, where somebody listens; waits while they are slow.
@@ -409,7 +438,7 @@ impl Fleet {
 
     /// Lets the process stop in order.
     pub(crate) fn stop(&self) {
-        self.ground.is_to_stop.send_replace(true);
+        self.ground.begin_stop();
     }
 
     /// The rules of each team, in start order.
@@ -443,11 +472,5 @@ impl Fleet {
     /// What a node is: its level, or of an agent its kind.
     pub(crate) fn kind_of(node: &NodeView) -> &'static str {
         node.agent_kind.map_or(node.level.label(), AgentKind::label)
-    }
-
-    /// The process of the program that the agent at `path` runs, which names no part of a team.
-    pub(crate) fn pid_of(&self, path: &str) -> Option<u32> {
-        let running = self.programs().records().running(path)?;
-        u32::try_from(running.pid).ok()
     }
 }

@@ -25,6 +25,7 @@ mod services;
 mod share;
 #[cfg(test)]
 mod starting_test;
+mod stopping;
 mod traffic;
 mod up;
 mod wall_clock;

@@ -1,7 +1,7 @@
 //! The life of the process: one tree, until it ends or somebody wants it to.
 
 use std::collections::BTreeSet;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use triarch_gateway::Doors;
 use triarch_programs::Survey;
 use triarch_supervision::name::team_of;
 use triarch_supervision::prelude::*;
-use triarch_supervision::tree::{Late, Level, NodeView, RootEnd};
+use triarch_supervision::tree::{Level, NodeView};
 
 use crate::deviations::paths;
 use crate::fleet::{self, Fleet, Ground};
@@ -21,12 +21,10 @@ use crate::operations::Code;
 use crate::operations::memory::left_namespaces;
 use crate::reload::reload;
 use crate::rooms;
+use crate::stopping::{conclude, stop};
 
 /// How long the process waits for the ends of programs whose agents were killed.
 const LAST_ENDS: Duration = Duration::from_secs(6);
-
-/// Somebody did not wait for those who had not stopped yet.
-const OUT_OF_ORDER: u8 = 130;
 
 const STOPS_ALREADY: &str = "stops already; at one more signal nobody is waited for";
 
@@ -107,6 +105,9 @@ fn warn(ground: &Arc<Ground>) {
     if let Some(told) = ground.programs.leftovers().and_then(told_of) {
         ground.complain(&told);
     }
+    if let Some(told) = too_patient(ground) {
+        ground.complain(&told);
+    }
     for log in ground.fleet().iter().flat_map(left_logs) {
         ground.complain(&log);
     }
@@ -120,6 +121,29 @@ fn warn(ground: &Arc<Ground>) {
             key.display()
         ));
     }
+}
+
+/// Agents that may take longer to stop than all teams together.
+fn too_patient(ground: &Ground) -> Option<String> {
+    let running = ground.running();
+    let limit = running.settings.runtime.stop_within;
+    let agents = running
+        .teams
+        .iter()
+        .flat_map(|team| team.agents.iter().map(move |agent| (team, agent)));
+    let patient: Vec<_> = agents
+        .filter(|(_, agent)| agent.described.rules.shutdown > limit)
+        .map(|(team, agent)| format!("{}/{}", team.rules.name, agent.name))
+        .collect();
+    let first = patient.first()?;
+    let others = match patient.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    Some(format!(
+        "{first}{others} may take longer to stop than all together when the runtime stops, {limit}; give them less, or \
+         runtime.stop_within more, and the service manager more than that"
+    ))
 }
 
 /// Logs that the description names no more: they stay in memory and on disk until somebody says otherwise.
@@ -182,8 +206,9 @@ async fn live(
     })?;
     let complain = |text: &str| ground.complain(text);
     if is_unwanted {
+        ground.begin_stop();
         notify.stopping();
-        return Ok(stop(&tree, signals.impatience(complain), complain).await);
+        return Ok(stop(&tree, ground.stop_within(), signals.impatience(complain), complain).await);
     }
     stop_teams(ground, &tree).await;
     ground.keep();
@@ -210,11 +235,12 @@ async fn live(
         () = signals.until_stop(ground) => None,
         () = beat(&notify) => None,
     };
+    ground.begin_stop();
     notify.stopping();
     ground.exposition.health().drain();
     Ok(match early {
         Some(end) => conclude(&end, complain),
-        None => stop(&tree, signals.impatience(complain), complain).await,
+        None => stop(&tree, ground.stop_within(), signals.impatience(complain), complain).await,
     })
 }
 
@@ -278,39 +304,6 @@ async fn beat(notify: &Notify) {
         beats.tick().await;
         notify.alive();
     }
-}
-
-/// Stops everybody in order, unless somebody is impatient.
-async fn stop(tree: &Tree, impatience: impl Future<Output = ()>, complain: impl Fn(&str)) -> u8 {
-    tokio::select! {
-        biased;
-        end = tree.stop() => conclude(&end, complain),
-        () = impatience => {
-            complain("stopped without waiting for those who had not stopped yet");
-            OUT_OF_ORDER
-        }
-    }
-}
-
-/// Tells what was not as it should be; returns the exit code.
-fn conclude(end: &RootEnd, complain: impl Fn(&str)) -> u8 {
-    end.late.iter().for_each(|late| complain(&overdue(late)));
-    if end.reason.is_failure() {
-        complain(&format!("the root {}", end.reason));
-    }
-    end.exit_code()
-}
-
-fn overdue(late: &Late) -> String {
-    let fate = if late.ended {
-        "was killed"
-    } else {
-        "was killed and still holds a thread"
-    };
-    format!(
-        "{}/{} did not stop within {:?} and {fate}",
-        late.supervisor, late.child, late.waited
-    )
 }
 
 /// Data goes to standard output. That nobody reads it is no reason to stop.
@@ -389,77 +382,5 @@ fn reload_unasked(fleet: Fleet) {
         asking
             .ground()
             .complain(&format!("nothing was reloaded: {}", trouble.told()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::ready;
-
-    use super::*;
-    use crate::complaint::complain;
-
-    struct Wait;
-
-    impl Message for Wait {}
-
-    /// Fails at the first message, or takes its time to stop.
-    struct Stubborn(Duration);
-
-    impl Agent for Stubborn {
-        type Message = Wait;
-        type Spec = Duration;
-
-        async fn start(patience: Duration, _ctx: &mut Context<Self>) -> Result<Self, Failure> {
-            Ok(Self(patience))
-        }
-
-        async fn handle(&mut self, _: Wait, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-            Err(Failure::new("had enough"))
-        }
-
-        async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
-            tokio::time::sleep(self.0).await;
-        }
-    }
-
-    async fn tree(stubborn: Child<Stubborn>) -> Tree {
-        let team = Supervisor::named("team")
-            .intensity(Intensity::new(0, Duration::ZERO))
-            .child(stubborn);
-        let root = Root::new()
-            .intensity(Intensity::new(0, Duration::ZERO))
-            .supervisor(team);
-        root.start().await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_root_that_gives_up_is_code_70() {
-        let stubborn = Child::of::<Stubborn>("stubborn", Duration::ZERO);
-        let address = stubborn.address();
-        let tree = tree(stubborn).await;
-        address.send(Wait).await.unwrap();
-        assert_eq!(conclude(&tree.wait().await, complain), Code::RuntimeFailed.number());
-    }
-
-    #[tokio::test]
-    async fn one_that_stops_in_order_is_code_0_even_if_somebody_was_late() {
-        let soon = Shutdown::Within(Duration::from_millis(1));
-        let late = Child::of::<Stubborn>("late", Duration::from_mins(1)).shutdown(soon);
-        let tree = tree(late).await;
-        assert_eq!(stop(&tree, pending(), complain).await, 0);
-        let end = tree.wait().await;
-        assert_eq!(
-            end.late.iter().map(overdue).collect::<Vec<_>>(),
-            ["team/late did not stop within 1ms and was killed"]
-        );
-    }
-
-    #[tokio::test]
-    async fn the_impatient_wait_for_nobody() {
-        let slow = Child::of::<Stubborn>("slow", Duration::from_secs(1)).shutdown(Shutdown::Infinity);
-        let tree = tree(slow).await;
-        assert_eq!(stop(&tree, ready(()), complain).await, OUT_OF_ORDER);
-        tree.wait().await;
     }
 }

@@ -1,11 +1,11 @@
 //! How a program is, as people read it.
 
 use super::screen::{Screen, Tint, harmless};
-use super::show::{counted, span};
+use super::show::{ago, counted, span};
 use crate::operations::HealthSeen;
 
 /// What there is to say of it, by name; empty where there is nothing.
-pub(super) fn facts(screen: &Screen, health: Option<&HealthSeen>) -> [(&'static str, String); 4] {
+pub(super) fn facts(screen: &Screen, health: Option<&HealthSeen>) -> [(&'static str, String); 5] {
     let words = |words: fn(&HealthSeen) -> String| health.map(words).unwrap_or_default();
     [
         (
@@ -14,6 +14,7 @@ pub(super) fn facts(screen: &Screen, health: Option<&HealthSeen>) -> [(&'static 
         ),
         ("last sign", words(last_sign)),
         ("answers", words(answers)),
+        ("last answer", words(last_answer)),
         ("recovered", words(recovered)),
     ]
 }
@@ -33,8 +34,11 @@ fn state(screen: &Screen, health: &HealthSeen) -> String {
 }
 
 fn last_sign(health: &HealthSeen) -> String {
-    let told = |millis| format!("{} ago", span(millis));
-    health.last_sign_ms.map(told).unwrap_or_default()
+    health.last_sign_ms.map(ago).unwrap_or_default()
+}
+
+fn last_answer(health: &HealthSeen) -> String {
+    health.last_answer_ms.map(ago).unwrap_or_default()
 }
 
 fn answers(health: &HealthSeen) -> String {

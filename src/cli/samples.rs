@@ -94,7 +94,7 @@ fn change(at: &str, ago_ms: u64, to: &str, incarnation: u64, reason: Option<&str
 
 fn health() -> Value {
     json!({
-        "state": "degraded", "reason": "slow: answers in 840 ms, usually 120 ms", "last_sign_ms": 340, "answers": 1836,
+        "state": "degraded", "reason": "slow: answers in 840 ms, usually 120 ms", "last_sign_ms": 340, "last_answer_ms": 61_200, "answers": 1836,
         "answers_in_ms": 840, "usually_in_ms": 120, "failures": 0.02, "recovered_in_ms": 256,
     })
 }
@@ -104,7 +104,7 @@ pub(super) fn agent() -> AgentSeen {
     let more = json!({
         "described_as": "program", "capabilities": ["review", "summarise"], "role": "reads proposals",
         "last_exit": "failed: the program ended with code 3", "shown": "reading page 7", "ends": [], "health": health(),
-        "history": [change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None)],
+        "history": [change("2026-11-21T09:46:55.500000Z", 93_000, "idle", 3, None)],
     });
     agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read(agent)
@@ -114,10 +114,11 @@ pub(super) fn why() -> WhyShown {
     read(json!({
         "path": "reviewers/reader-of-long-proposals-1", "state": "busy", "for_ms": 61_000, "incarnation": 3, "restarts": 2,
         "stuck": "is at one message for 61.0 s, longer than it may",
+        "posts": 2, "at": { "kind": "review", "for_ms": 61_000 },
         "last_exit": "failed: the program ended with code 3", "mailbox": mailbox(7, Some(1250)), "health": health(),
         "policy": ["restart: permanent", "shutdown: within 5s", "when it fails too often: quarantine"], "shown": "reading page 7",
         "tasks": [{ "task": 7, "standing": "begun" }], "taking": "full",
-        "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "command": "python3" }],
+        "processes": [{ "pid": 4242, "parent": 4200, "state": "S", "memory_bytes": 10_485_760, "cpu": { "secs": 12, "nanos": 340_000_000 }, "command": "python3" }],
         "next": "if it ends: restart 3 of the 5 that reviewers bears within 30s, then it stays down until somebody restarts it", "restart_in_ms": null,
         "ends": [{
             "incarnation": 2, "ended": "2026-11-21T09:46:54.100000Z", "reason": "code", "code": 3, "signal": null,
@@ -127,8 +128,8 @@ pub(super) fn why() -> WhyShown {
             "why": "it used up limits.cpu, which is 10m of processor time", "lines": [], "is_of_earlier_runtime": true,
         }],
         "history": [
-            change("2026-11-21T09:46:55.500000Z", 61_000, "busy", 3, None),
-            change("2026-11-21T09:46:55.100000Z", 61_400, "backoff", 2, Some("failed: the program ended with code 3")),
+            change("2026-11-21T09:46:55.500000Z", 93_000, "idle", 3, None),
+            change("2026-11-21T09:46:55.100000Z", 93_400, "backoff", 2, Some("failed: the program ended with code 3")),
         ],
     }))
 }

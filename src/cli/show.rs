@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::health;
@@ -10,8 +12,8 @@ use super::screen::{Screen, Tint, harmless, tame};
 use super::table::{Cell, Columns, table};
 use super::tasks;
 use crate::operations::{
-    AgentSeen, ChangeSeen, MailboxSeen, NodeSeen, Nodes, Past, Proof, Reloaded, Sent, StatusShown, Stopping, TeamSeen,
-    WhyShown,
+    AgentSeen, AtSeen, ChangeSeen, MailboxSeen, NodeSeen, Nodes, Past, Proof, Reloaded, Sent, StatusShown, Stopping,
+    TeamSeen, WhyShown, millis, standing,
 };
 
 pub(crate) use crate::operations::span;
@@ -221,7 +223,7 @@ fn value(value: Option<&Value>) -> String {
 impl Show for AgentSeen {
     fn show(&self, screen: &Screen) -> String {
         let node = &self.node;
-        let [health, last_sign, answers, recovered] = health::facts(screen, self.health.as_ref());
+        let [health, last_sign, answers, last_answer, recovered] = health::facts(screen, self.health.as_ref());
         facts(
             screen,
             &[
@@ -240,6 +242,7 @@ impl Show for AgentSeen {
                 health,
                 last_sign,
                 answers,
+                last_answer,
                 recovered,
                 ("pid", node.pid.map_or_else(String::new, |pid| pid.to_string())),
                 ("last end", last_end(self.last_exit.as_ref())),
@@ -260,15 +263,13 @@ impl Show for WhyShown {
             .stuck
             .as_ref()
             .map_or_else(String::new, |stuck| format!(", {stuck}"));
-        let [health, last_sign, answers, recovered] = health::facts(screen, self.health.as_ref());
+        let [health, last_sign, answers, last_answer, recovered] = health::facts(screen, self.health.as_ref());
         let mut text = facts(
             screen,
             &[
                 ("agent", self.path.clone()),
-                (
-                    "state",
-                    screen.tint(Tint::of_state(&self.state), &self.state) + &since + &stuck,
-                ),
+                ("state", self.standing(screen) + &since + &stuck),
+                ("at", self.at.as_ref().map_or_else(String::new, at)),
                 (
                     "life",
                     format!("{}, after {}", self.incarnation, counted(self.restarts, "restart")),
@@ -276,6 +277,7 @@ impl Show for WhyShown {
                 health,
                 last_sign,
                 answers,
+                last_answer,
                 recovered,
                 ("last end", last_end(self.last_exit.as_ref())),
                 ("mailbox", mailbox(self.mailbox.as_ref())),
@@ -291,6 +293,21 @@ impl Show for WhyShown {
         text.push_str(&past(screen, &self.past, 10));
         text
     }
+}
+
+impl WhyShown {
+    fn standing(&self, screen: &Screen) -> String {
+        let begun = self.tasks.iter().filter(|held| held.standing == "begun").count();
+        let words = standing(&self.state, begun, self.posts);
+        let tinted_as = if words == self.state { &self.state } else { "busy" };
+        screen.tint(Tint::of_state(tinted_as), &words)
+    }
+}
+
+/// What it is at; the kind is in the words of whoever sent the post.
+fn at(at: &AtSeen) -> String {
+    let AtSeen { kind, for_ms } = at;
+    format!("a post {:?} for {}", harmless(kind), span(*for_ms))
 }
 
 /// In the words of whoever failed.
@@ -393,11 +410,16 @@ fn processes(screen: &Screen, processes: &[Value]) -> String {
             number(process, "parent"),
             Cell::from(process_state(process["state"].as_str().unwrap_or_default())),
             Cell::number(process["memory_bytes"].as_u64().map(bytes)),
+            Cell::number(
+                Duration::deserialize(&process["cpu"])
+                    .ok()
+                    .map(|used| span(millis(used))),
+            ),
             Cell::from(harmless(process["command"].as_str().unwrap_or("unknown"))),
         ]
     });
     let columns = Columns {
-        heads: ["pid", "parent", "state", "memory", "process"],
+        heads: ["pid", "parent", "state", "memory", "cpu time", "process"],
         spare: &["parent"],
     };
     table(screen, columns, rows)

@@ -32,6 +32,7 @@ impl Config {
     /// Takes up the settings of `new` that a runtime can change while it runs. Teams are another matter.
     pub fn take_up(&mut self, new: &Self) {
         self.runtime.log = new.runtime.log;
+        self.runtime.stop_within = new.runtime.stop_within;
         self.telemetry.look_every = new.telemetry.look_every;
         self.telemetry.limits = new.telemetry.limits;
         self.gateway.http_connections = new.gateway.http_connections;

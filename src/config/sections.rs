@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,8 @@ pub struct RuntimeConfig {
     pub state_dir: String,
     /// How many agents one supervisor has before a team is split.
     pub span: NonZeroUsize,
+    /// How long all teams together may take to stop when the runtime does; what is left of them then is killed.
+    pub stop_within: Span,
     /// What the process logs.
     pub log: LogConfig,
 }
@@ -136,11 +139,15 @@ pub struct LineLimits {
 
 const SPAN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
 
+/// Well within what service managers allow.
+const STOP_WITHIN: Span = Span(Duration::from_secs(45));
+
 impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             state_dir: "~/.local/state/triarch".to_owned(),
             span: SPAN,
+            stop_within: STOP_WITHIN,
             log: LogConfig::default(),
         }
     }

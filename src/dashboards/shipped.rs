@@ -106,6 +106,15 @@ fn every_image_has_a_version_and_nobody_listens_beyond_this_machine() {
 }
 
 #[test]
+fn grafana_has_no_password_that_everybody_knows() {
+    let compose = parsed("compose.yml");
+    let password = compose["services"]["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].as_str();
+    // Compose refuses to start without a variable that is written so.
+    let is_asked_for = |text: &str| text.starts_with("${GRAFANA_ADMIN_PASSWORD:?") && text.ends_with('}');
+    assert!(password.is_some_and(is_asked_for), "{password:?}");
+}
+
+#[test]
 fn each_finds_what_it_is_told_of() {
     let compose = parsed("compose.yml");
     let mounted: BTreeSet<_> = mounts(&compose)

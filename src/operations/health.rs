@@ -15,6 +15,9 @@ pub(crate) struct HealthSeen {
     pub(crate) reason: Option<String>,
     /// How long ago it last said something, where it declares a heartbeat.
     pub(crate) last_sign_ms: Option<u64>,
+    /// How long ago it last answered a post, in whichever life.
+    #[serde(default)]
+    pub(crate) last_answer_ms: Option<u64>,
     /// How many posts it has answered in this runtime.
     pub(crate) answers: u64,
     /// How long it takes to answer at present.
@@ -40,6 +43,7 @@ impl From<Vitals> for HealthSeen {
             state: vitals.health.label().to_owned(),
             reason: vitals.reason,
             last_sign_ms: vitals.last_sign.map(millis),
+            last_answer_ms: vitals.last_answer.map(millis),
             answers: vitals.answers,
             answers_in_ms: vitals.answers_in.map(millis),
             usually_in_ms: vitals.usually_in.map(millis),

@@ -56,14 +56,14 @@ pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
 pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
-pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span, standing};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,
     TaskShow, TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,
 };
 pub(crate) use teams::{TeamList, TeamScale, TeamSeen, TeamShow, TeamStart, TeamStop};
 pub(crate) use trouble::{Code, Trouble, caused};
-pub(crate) use why::{TaskHeld, Why, WhyShown};
+pub(crate) use why::{AtSeen, TaskHeld, Why, WhyShown};
 
 /// How long a question may take that nobody has to do anything for: a runtime that is slower hangs.
 pub(crate) const QUICK: Duration = Duration::from_secs(10);
@@ -111,6 +111,9 @@ fn performing<O: Operation>(input: Value, fleet: &Fleet) -> Performing<'_> {
         let operation: O = serde_json::from_value(input).map_err(|error| Trouble::usage(O::NAME, &error))?;
         if !O::WHILE_IT_STARTS && fleet.ground().is_starting() {
             return Err(Trouble::still_starting());
+        }
+        if fleet.ground().is_stopping() && !WHILE_IT_STOPS.contains(&O::NAME) {
+            return Err(Trouble::stops());
         }
         if operation.stays() {
             fleet.stays()?;
@@ -209,6 +212,43 @@ operations![
     TaskDrop,
     TaskDrain,
     TaskStats,
+];
+
+/// What can be asked for from the wish to stop on: what only looks, and what hastens the end. The rest would begin what nobody
+/// finishes.
+const WHILE_IT_STOPS: &[&str] = &[
+    Status::NAME,
+    TreeShown::NAME,
+    Why::NAME,
+    Down::NAME,
+    TeamList::NAME,
+    TeamShow::NAME,
+    List::NAME,
+    Show::NAME,
+    Kill::NAME,
+    AgentDead::NAME,
+    LogsRead::NAME,
+    BusSubscribe::NAME,
+    BusTap::NAME,
+    BusTopics::NAME,
+    BusShow::NAME,
+    BusDead::NAME,
+    BusPlanned::NAME,
+    MemoryGet::NAME,
+    MemoryExists::NAME,
+    MemoryCount::NAME,
+    MemoryList::NAME,
+    MemorySearch::NAME,
+    MemoryWatch::NAME,
+    MemoryStats::NAME,
+    MemoryNamespaces::NAME,
+    MemoryExport::NAME,
+    MemoryBackup::NAME,
+    TaskList::NAME,
+    TaskShow::NAME,
+    TaskWait::NAME,
+    TasksDead::NAME,
+    TaskStats::NAME,
 ];
 
 /// The word that a value is written as in descriptions and JSON.

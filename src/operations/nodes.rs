@@ -96,6 +96,7 @@ impl Serialize for Row<'_> {
             mailbox,
             children_count,
             tasks,
+            posts,
         } = self.0;
         let mailbox = mailbox.as_ref().map(values);
         (
@@ -109,6 +110,7 @@ impl Serialize for Row<'_> {
             mailbox,
             children_count,
             tasks,
+            posts,
         )
             .serialize(serializer)
     }
@@ -162,6 +164,7 @@ mod tests {
             }),
             children_count: 15,
             tasks: 16,
+            posts: 17,
         };
         let root = NodeSeen {
             path: "root".to_owned(),

@@ -32,6 +32,9 @@ pub(crate) struct NodeSeen {
     /// How many tasks it is at: a program shows `idle` meanwhile, since the runtime is free to hear it.
     #[serde(default)]
     pub(crate) tasks: usize,
+    /// How many posts its program has, and has not answered: tasks among them.
+    #[serde(default)]
+    pub(crate) posts: usize,
 }
 
 /// A mailbox.
@@ -85,6 +88,7 @@ impl From<&Figures> for MailboxSeen {
 
 impl NodeSeen {
     pub(crate) fn of(node: &NodeView, fleet: &Fleet) -> Self {
+        let running = program_at(node).and_then(|path| fleet.programs().records().running(&path));
         Self {
             path: node.path.to_string(),
             level: node.level.number(),
@@ -92,7 +96,7 @@ impl NodeSeen {
             state: node.state.label().into(),
             incarnation: node.incarnation,
             restarts: node.restarts,
-            pid: pid_of(node, fleet),
+            pid: running.as_ref().and_then(|running| u32::try_from(running.pid).ok()),
             mailbox: MailboxSeen::of(node, fleet),
             children_count: node.children_count,
             tasks: if node.level == Level::Agent {
@@ -100,21 +104,18 @@ impl NodeSeen {
             } else {
                 0
             },
+            posts: running.map_or(0, |running| running.posts_unanswered),
         }
     }
 
     /// Its state for people: of one that is idle and at work, that it is.
     pub(crate) fn standing(&self) -> Cow<'_, str> {
-        match self.tasks {
-            1 if &*self.state == "idle" => "at 1 task".into(),
-            2.. if &*self.state == "idle" => format!("at {} tasks", self.tasks).into(),
-            _ => (&*self.state).into(),
-        }
+        standing(&self.state, self.tasks, self.posts)
     }
 
     /// The state whose colour it has.
     pub(crate) fn tinted_as(&self) -> &str {
-        if self.tasks > 0 && &*self.state == "idle" {
+        if self.tasks + self.posts > 0 && &*self.state == "idle" {
             "busy"
         } else {
             &self.state
@@ -122,12 +123,18 @@ impl NodeSeen {
     }
 }
 
-fn pid_of(node: &NodeView, fleet: &Fleet) -> Option<u32> {
-    fleet.pid_of(&program_at(node)?)
+/// The state, for people, of an agent that is at so many tasks and whose program has so many posts.
+pub(crate) fn standing(state: &str, tasks: usize, posts: usize) -> Cow<'_, str> {
+    let (count, what) = if tasks > 0 { (tasks, "task") } else { (posts, "post") };
+    match count {
+        1 if state == "idle" => format!("at 1 {what}").into(),
+        2.. if state == "idle" => format!("at {count} {what}s").into(),
+        _ => state.into(),
+    }
 }
 
 /// By which the program of a node is known, where it runs one.
-fn program_at(node: &NodeView) -> Option<String> {
+pub(super) fn program_at(node: &NodeView) -> Option<String> {
     let is_program = node.agent_kind == Some(AgentKind::Program);
     Place::of(&node.path).filter(|_| is_program).map(|place| place.plain())
 }
@@ -209,5 +216,19 @@ impl Place {
             team: team_of(supervisor).to_owned(),
             name: name.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_agent_whose_program_is_at_something_is_not_told_to_be_idle() {
+        assert_eq!(standing("idle", 0, 0), "idle");
+        assert_eq!(standing("idle", 0, 1), "at 1 post");
+        assert_eq!(standing("idle", 0, 2), "at 2 posts");
+        assert_eq!(standing("idle", 1, 3), "at 1 task");
+        assert_eq!(standing("busy", 0, 1), "busy");
     }
 }

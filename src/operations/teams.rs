@@ -123,7 +123,7 @@ macro_rules! of_one_team {
 of_one_team! {
     /// Shows a team and its agents.
     TeamShow "team.show" Some(QUICK)
-    /// Stops a team, its agents in reverse order; it stays down until it is started.
+    /// Stops a team, its agents at once, or in reverse order where they restart together; it stays down until it is started.
     TeamStop "team.stop" None
     /// Starts a team that was stopped.
     TeamStart "team.start" None

@@ -57,6 +57,15 @@ impl Trouble {
         )
     }
 
+    /// Somebody has asked it to stop.
+    pub(crate) fn stops() -> Self {
+        Self::new(
+            Code::Failed,
+            "the runtime is stopping and takes nothing new",
+            "`triarch tree` shows who has yet to stop; ask again when the next one runs",
+        )
+    }
+
     pub(crate) fn usage(operation: &str, error: &serde_json::Error) -> Self {
         Self::new(
             Code::Usage,

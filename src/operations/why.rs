@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use triarch_programs::InHand;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::policy::{OnLimit, Restart, Shutdown};
 use triarch_supervision::supervisor::{ChildState, ChildStatus};
@@ -16,7 +17,7 @@ use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::past::{Past, values};
 use super::runtime::stuck;
-use super::seen::{MailboxSeen, SHOWN_WITHIN, ago, millis, shown_by, span};
+use super::seen::{MailboxSeen, SHOWN_WITHIN, ago, millis, program_at, shown_by, span};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -32,8 +33,15 @@ pub(crate) struct Why {
 pub(crate) struct WhyShown {
     pub(crate) path: String,
     pub(crate) state: String,
-    /// How long it has been so; unknown where its history does not reach back.
+    /// How long it has been so. Of one that is busy, or whose program has posts, how long it has been at what it is at, or has had
+    /// something to do at least; of one that is idle, how long ago it had. Unknown where nobody noted that.
     pub(crate) for_ms: Option<u64>,
+    /// The post that its program has had for longest.
+    #[serde(default)]
+    pub(crate) at: Option<AtSeen>,
+    /// How many posts its program has, and has not answered.
+    #[serde(default)]
+    pub(crate) posts: usize,
     /// That its handler is longer at a message than it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stuck: Option<String>,
@@ -62,6 +70,24 @@ pub(crate) struct WhyShown {
     pub(crate) processes: Vec<Value>,
     #[serde(flatten)]
     pub(crate) past: Past,
+}
+
+/// A post that a program has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AtSeen {
+    /// What it asks for.
+    pub(crate) kind: String,
+    /// How long the program has had it.
+    pub(crate) for_ms: u64,
+}
+
+impl From<&InHand> for AtSeen {
+    fn from(in_hand: &InHand) -> Self {
+        Self {
+            kind: in_hand.kind.to_string(),
+            for_ms: ago(in_hand.since),
+        }
+    }
 }
 
 /// A task that an agent has.
@@ -101,11 +127,20 @@ impl Operation for Why {
             child: child.state,
             budget,
         });
-        let paused = fleet.ground().paused_since(&place.plain());
-        let for_ms = match node.state {
-            Phase::Paused => paused.map(ago),
-            state => since(&past, state),
+        let running = program_at(&node).and_then(|path| fleet.programs().records().running(&path));
+        let at = running
+            .as_ref()
+            .and_then(|running| running.oldest.as_ref())
+            .map(AtSeen::from);
+        let (mailbox, health) = (MailboxSeen::of(&node, fleet), HealthSeen::of(fleet, &place));
+        let doing = Doing {
+            at: at.as_ref().map(|at| at.for_ms).or_else(|| node.stuck_since.map(ago)),
+            mailbox: mailbox.as_ref(),
+            last_answer: health.as_ref().and_then(|health| health.last_answer_ms),
+            in_state: since(&past, node.state),
+            paused: fleet.ground().paused_since(&place.plain()).map(ago),
         };
+        let for_ms = doing.for_ms(node.state);
         let deviations = fleet.ground().deviations();
         let by_hand = if deviations.has_stopped_team(&place.team) {
             Some(ByHand::TeamStopped)
@@ -116,12 +151,14 @@ impl Operation for Why {
             processes: values(&processes),
             state: node.state.label().to_owned(),
             for_ms,
+            at,
+            posts: running.map_or(0, |running| running.posts_unanswered),
             stuck: stuck(&node),
             incarnation: node.incarnation,
             restarts: node.restarts,
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
-            mailbox: MailboxSeen::of(&node, fleet),
-            health: HealthSeen::of(fleet, &place),
+            mailbox,
+            health,
             next: by_hand
                 .map(|by_hand| by_hand.words(&place.team))
                 .or_else(|| outlook.map(|outlook| outlook.words())),
@@ -150,6 +187,36 @@ fn since(past: &Past, state: Phase) -> Option<u64> {
     let last = past.history.first()?;
     let is_it = last.to == state.label() && !last.is_of_earlier_runtime;
     is_it.then_some(last.ago_ms)
+}
+
+/// What is known of how long an agent does what it does, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Doing<'a> {
+    /// How long it has been at one message.
+    at: Option<u64>,
+    mailbox: Option<&'a MailboxSeen>,
+    /// How long ago its program answered.
+    last_answer: Option<u64>,
+    /// How long ago its history says that it is so.
+    in_state: Option<u64>,
+    /// How long ago somebody paused it.
+    paused: Option<u64>,
+}
+
+impl Doing<'_> {
+    /// How long it has been in that state, where somebody noted that. Its history tells of lives and not of messages.
+    fn for_ms(&self, state: Phase) -> Option<u64> {
+        let has_handled = self.mailbox.is_some_and(|mailbox| mailbox.handled + mailbox.failed > 0);
+        match state {
+            Phase::Paused => self.paused,
+            // It has had something to do since the oldest of its messages came, or longer.
+            Phase::Busy => self.at.or(self.mailbox.and_then(|mailbox| mailbox.oldest_age_ms)),
+            Phase::Idle if self.at.is_some() => self.at,
+            Phase::Idle if self.last_answer.is_some() => self.last_answer.min(self.in_state.or(self.last_answer)),
+            Phase::Idle if has_handled => None,
+            _ => self.in_state,
+        }
+    }
 }
 
 /// What somebody wanted by hand, before which nothing else follows.
@@ -269,6 +336,62 @@ mod tests {
         };
         change(&mut outlook);
         outlook.words()
+    }
+
+    #[test]
+    fn how_long_it_has_been_so_is_told_by_its_messages_and_not_by_its_life() {
+        let mailbox: MailboxSeen = serde_json::from_value(serde_json::json!({
+            "depth": 0, "capacity": 9, "high_water": 1, "oldest_age_ms": 300, "enqueued": 7, "handled": 6, "failed": 0, "dropped": 0,
+        }))
+        .unwrap();
+        let unused = MailboxSeen { handled: 0, ..mailbox };
+        let known = Doing {
+            mailbox: Some(&mailbox),
+            in_state: Some(9_000),
+            ..Doing::default()
+        };
+        let table = [
+            (known, Phase::Busy, Some(300)),
+            (Doing { at: Some(200), ..known }, Phase::Busy, Some(200)),
+            (known, Phase::Idle, None),
+            (
+                Doing {
+                    mailbox: Some(&unused),
+                    ..known
+                },
+                Phase::Idle,
+                Some(9_000),
+            ),
+            (
+                Doing {
+                    last_answer: Some(500),
+                    ..known
+                },
+                Phase::Idle,
+                Some(500),
+            ),
+            (
+                Doing {
+                    last_answer: Some(10_000),
+                    ..known
+                },
+                Phase::Idle,
+                Some(9_000),
+            ),
+            (
+                Doing {
+                    at: Some(200),
+                    last_answer: Some(500),
+                    ..known
+                },
+                Phase::Idle,
+                Some(200),
+            ),
+            (known, Phase::Stopped, Some(9_000)),
+        ];
+        for (doing, state, expected) in table {
+            assert_eq!(doing.for_ms(state), expected, "{doing:?} {state:?}");
+        }
     }
 
     #[test]

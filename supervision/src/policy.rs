@@ -106,6 +106,17 @@ pub enum StartOrder {
     Parallel,
 }
 
+/// In which manner children stop where several of them do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopOrder {
+    /// Right to left, each gone before the next is asked; those of a dynamic supervisor that ends all at once.
+    #[default]
+    InOrder,
+    /// All at once.
+    Parallel,
+}
+
 /// What happens to a child whose restart would exceed the supervisor's intensity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,6 +225,8 @@ pub struct ChildPolicy {
     pub backoff: Option<Backoff>,
     /// How long its `start` may take; `None` is without limit.
     pub start_within: Option<Duration>,
+    /// Whether whoever is left of it is asked to stop when it is, and not once it is gone.
+    pub stops_along: bool,
 }
 
 /// The default limit of a child's `start`.
@@ -228,6 +241,7 @@ impl Default for ChildPolicy {
             on_limit: OnLimit::default(),
             backoff: None,
             start_within: Some(START_WITHIN),
+            stops_along: false,
         }
     }
 }
@@ -246,6 +260,8 @@ pub struct SupervisorPolicy {
     pub auto_shutdown: AutoShutdown,
     /// How its static children start.
     pub start_order: StartOrder,
+    /// How its children stop.
+    pub stop_order: StopOrder,
 }
 
 #[cfg(test)]

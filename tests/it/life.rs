@@ -113,6 +113,34 @@ fn a_second_signal_is_impatience_whatever_the_first_wish_was() {
     assert_eq!(triarch.end(PATIENCE), Some(130));
 }
 
+#[test]
+fn from_the_wish_to_stop_on_nothing_new_is_taken_and_who_looks_is_answered() {
+    let by_down = leaving(&|house| Some(house.begin(&["down"])), &[]);
+    let by_time = leaving(&|_| None, &["--for", "1ms"]);
+    for (house, mut triarch, _down) in [by_down, by_time] {
+        for new in [
+            &["agent", "ask", "slow", "1"][..],
+            &["agent", "send", "slow", "1"],
+            &["agent", "spawn", "t", "more", "--kind", "echo"],
+            &["agent", "restart", "slow"],
+            &["team", "start", "t"],
+            &["reload"],
+            &["task", "submit", "sum", "1"],
+            &["bus", "publish", "a.b", "1"],
+        ] {
+            let refused = house.run(new);
+            let said = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{new:?}: {said}");
+            assert!(said.contains("the runtime is stopping"), "{new:?}: {said}");
+        }
+        for look in [&["status"][..], &["tree"], &["why", "slow"], &["task", "list"]] {
+            house.json(look);
+        }
+        house.write("go", "");
+        assert_eq!(triarch.end(PATIENCE), Some(0));
+    }
+}
+
 /// What a command says that is run by somebody who is not let into the state folder; nothing where that cannot be tried.
 #[expect(clippy::print_stderr, reason = "what was not tested is said")]
 fn by_another(house: &House, arguments: &[&str]) -> Option<Output> {

@@ -32,6 +32,7 @@ const SETTINGS: &[(&str, &[Setting])] = &[
         &[
             ("state_dir", "state_dir = \"/other\"", Shadowed),
             ("span", "span = 7", AtRestart),
+            ("stop_within", "stop_within = \"9s\"", Live),
             ("log.format", "log.format = \"json\"", Live),
             ("log.level", "log.level = \"warn\"", Live),
         ],

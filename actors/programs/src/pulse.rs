@@ -58,6 +58,8 @@ pub struct Vitals {
     pub reason: Option<String>,
     /// How long ago it last said something; unknown where it declares no heartbeat, or has said nothing yet.
     pub last_sign: Option<Duration>,
+    /// How long ago it last answered a post, in whichever life.
+    pub last_answer: Option<Duration>,
     /// How many posts it has answered, in all its lives in this runtime.
     pub answers: u64,
     /// How long it takes to answer at present.
@@ -79,6 +81,7 @@ struct State {
     /// The life that is there now, which has no process between two runs.
     life: Option<Life>,
     baseline: Baseline,
+    last_answer: Option<Moment>,
     /// Its last fall, where it has handled nothing since.
     fall: Option<Fall>,
     recovered: Option<Duration>,
@@ -142,6 +145,7 @@ impl Pulse {
             health: state.health(&life),
             reason: state.reason(&life, now),
             last_sign: life.last_sign.map(|at| now.since(at)),
+            last_answer: state.last_answer.map(|at| now.since(at)),
             answers: state.baseline.answers(),
             answers_in: state.baseline.recent(),
             usually_in: state.baseline.usual(),
@@ -240,7 +244,9 @@ impl Beating {
 
     /// As [`Beating::answered`], by one that is being ended because it failed: that is no sign that it is well again.
     pub(crate) fn answered_last(&self, took: Duration, is_failure: bool) {
-        self.pulse.state().baseline.answered(took, is_failure);
+        let mut state = self.pulse.state();
+        state.last_answer = Some(Moment::now());
+        state.baseline.answered(took, is_failure);
     }
 
     /// Its program has ended, or is about to be ended: because it failed, or in order. For as long as `asked` it has had the

@@ -49,10 +49,10 @@ pub struct ExitRecord {
     pub usage: Option<Usage>,
     /// How many posts were with it.
     pub posts: usize,
-    /// How many processes of it were found when it was stopped.
-    pub processes: usize,
-    /// How many of them are still there.
-    pub survivors: usize,
+    /// How many processes of it were found when it was stopped; unknown where nobody looked, since its agent was killed.
+    pub processes: Option<usize>,
+    /// How many of them are still there; unknown likewise.
+    pub survivors: Option<usize>,
     /// The last lines of its standard error and its log, oldest first.
     pub lines: Vec<String>,
 }
@@ -146,6 +146,18 @@ pub struct Running {
     pub posts_waiting: usize,
     /// How many posts were delivered and not answered.
     pub posts_unanswered: usize,
+    /// Which of them it has had for longest.
+    #[serde(skip)]
+    pub oldest: Option<InHand>,
+}
+
+/// A post that a program has, and has not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InHand {
+    /// What it asks for.
+    pub kind: Arc<str>,
+    /// Since when the program has had it.
+    pub since: Moment,
 }
 
 /// Where an agent shows what its process does.
@@ -153,10 +165,12 @@ pub struct Running {
 pub(crate) struct Present(Mutex<Running>);
 
 impl Present {
-    pub(crate) fn show(&self, waiting: usize, unanswered: usize, state: Option<&str>) {
+    /// How many posts wait and how many it has, the one among them that it has had for longest, and what it says of itself.
+    pub(crate) fn show(&self, waiting: usize, unanswered: usize, oldest: Option<InHand>, state: Option<&str>) {
         let mut running = lock(&self.0);
         running.posts_waiting = waiting;
         running.posts_unanswered = unanswered;
+        running.oldest = oldest;
         if running.state.as_deref() != state {
             running.state = state.map(str::to_owned);
         }
@@ -252,6 +266,7 @@ impl Records {
             state: None,
             posts_waiting: 0,
             posts_unanswered: 0,
+            oldest: None,
         })));
         let shown = Arc::clone(&present);
         lock(&self.0).entry(Arc::clone(path)).or_default().running = Some((incarnation, shown));
@@ -316,8 +331,8 @@ mod tests {
             why: None,
             usage: None,
             posts: 0,
-            processes: 1,
-            survivors: 0,
+            processes: Some(1),
+            survivors: Some(0),
             lines: Vec::new(),
         }
     }
@@ -396,12 +411,17 @@ mod tests {
         let (records, path) = (Records::default(), Arc::from("team/a"));
         let first = records.begin(&path, 1, 100);
         let second = records.begin(&path, 2, 200);
-        first.show(9, 9, None);
-        second.show(1, 2, Some("thinking"));
+        let oldest = InHand {
+            kind: Arc::from("review"),
+            since: Moment::now(),
+        };
+        first.show(9, 9, None, None);
+        second.show(1, 2, Some(oldest.clone()), Some("thinking"));
         records.end(&path, 1);
         let running = records.running("team/a").unwrap();
         assert_eq!((running.incarnation, running.pid), (2, 200));
         assert_eq!((running.posts_waiting, running.posts_unanswered), (1, 2));
+        assert_eq!(running.oldest, Some(oldest));
         assert_eq!(running.state.as_deref(), Some("thinking"));
         records.end(&path, 2);
         assert_eq!(records.running("team/a"), None);

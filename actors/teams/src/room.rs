@@ -1,7 +1,7 @@
 //! Level 2: a team, in the order its agents are described.
 //!
 //! ```text
-//! <team>           as its description says; one_for_one if it says nothing
+//! <team>           as its description says; one_for_one if it says nothing, which stops all at once
 //! ├─ <agent>       permanent unless described otherwise
 //! └─ <agent>-1 …   replicas, by their number
 //! ```
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use triarch_supervision::name::Name;
 use triarch_supervision::prelude::*;
 
-use crate::config::{AgentConfig, TeamConfig};
+use crate::config::{AgentConfig, TeamConfig, TeamStrategy};
 use crate::error::{SettingError, TeamError};
 use crate::kind::{Kinds, Seat};
 use crate::member::Member;
@@ -35,6 +35,11 @@ pub fn staffed(config: &TeamConfig, members: Members, span: usize) -> Supervisor
         .backoff(config.backoff.into())
         .span(span)
         .remembers();
+    // Those that do not restart together do not depend on each other.
+    let team = match config.strategy {
+        TeamStrategy::OneForOne => team.parallel_stop(),
+        TeamStrategy::OneForAll | TeamStrategy::RestForOne => team,
+    };
     members.into_iter().fold(team, |team, member| member.join(team))
 }
 

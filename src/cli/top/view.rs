@@ -224,6 +224,7 @@ pub(super) mod tests {
             }),
             children_count: 0,
             tasks: 0,
+            posts: 0,
         }
     }
 

@@ -33,7 +33,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
         .show()
         .settings
         .into_iter()
-        .take(4)
+        .take(5)
         .map(|setting| format!("{}: {}", setting.path, setting.origin))
         .collect();
     assert_eq!(
@@ -41,6 +41,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
         [
             "runtime.state_dir: environment TRIARCH_RUNTIME__STATE_DIR",
             "runtime.span: environment TRIARCH_RUNTIME__SPAN",
+            "runtime.stop_within: default",
             "runtime.log.format: environment TRIARCH_RUNTIME__LOG__FORMAT",
             "runtime.log.level: t.toml:3",
         ]

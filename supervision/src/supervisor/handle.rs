@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 
 use super::actor::Order;
@@ -176,15 +178,20 @@ impl SupervisorHandle {
 
     /// Stops a child; its specification is kept, unless it is temporary or dynamic.
     ///
-    /// Of a team that was split, the parts stop from right to left.
+    /// Of a team that was split, the parts stop from right to left, unless its children stop
+    /// [at once](super::Supervisor::parallel_stop).
     pub async fn terminate_child(&self, name: &str) -> Result<(), CallError> {
-        let mut answers = Vec::new();
-        for name in self.meant_from_right(name)? {
-            let answer = self
-                .holder_of(&name)
-                .call_first(|caller| Order::Terminate { name, caller });
-            answers.push(told(answer.await));
-        }
+        let reception = self.reception_of(name);
+        let stops_at_once = reception.is_some_and(|team| team.split().is_some_and(Split::stops_at_once));
+        let answers = self.meant_from_right(name)?.into_iter().map(async |name| {
+            let holder = self.holder_of(&name);
+            told(holder.call_first(|caller| Order::Terminate { name, caller }).await)
+        });
+        let answers = if stops_at_once {
+            join_all(answers).await
+        } else {
+            stream::iter(answers).then(|answer| answer).collect().await
+        };
         Changes(answers).by_all()
     }
 
@@ -317,8 +324,7 @@ impl SupervisorHandle {
     fn meant(&self, text: &str) -> Result<Vec<Name>, NameError> {
         let name = Name::asked_for(text)?;
         let first = text.strip_suffix(FIRST_PART).unwrap_or(text);
-        let found = self.shared.find_child(&self.first.path, first);
-        let Some(reception) = found.and_then(|entry| entry.door.as_any().downcast::<Reception>().ok()) else {
+        let Some(reception) = self.reception_of(first) else {
             return Ok(vec![name]);
         };
         let is_whole = first == text;
@@ -326,6 +332,12 @@ impl SupervisorHandle {
         let others = others.iter().filter(|part| self.shared.find(&part.path).is_some());
         let first = std::iter::once(Name::unchecked(first));
         Ok(first.chain(others.map(|part| Name::unchecked(&part.path))).collect())
+    }
+
+    /// Where the child of that name is reached, if it is a supervisor.
+    fn reception_of(&self, child: &str) -> Option<Arc<Reception>> {
+        let found = self.shared.find_child(&self.first.path, child)?;
+        found.door.as_any().downcast().ok()
     }
 
     fn meant_from_right(&self, name: &str) -> Result<Vec<Name>, NameError> {

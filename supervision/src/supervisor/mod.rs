@@ -27,7 +27,8 @@ use crate::child::{Child, ChildSpec};
 use crate::error::{BackoffFault, BuildError, ChildFault};
 use crate::name::Name;
 use crate::policy::{
-    AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, Strategy, SupervisorPolicy,
+    AutoShutdown, Backoff, ChildPolicy, Intensity, OnLimit, Restart, Shutdown, StartOrder, StopOrder, Strategy,
+    SupervisorPolicy,
 };
 
 /// A supervisor as it is described: its children in start order, and what it does when one ends.
@@ -125,6 +126,14 @@ impl Supervisor {
         self
     }
 
+    /// Stops its children all at once instead of right to left, in all its parts where it is [split](Self::span): all of
+    /// them are gone within the longest of their times, and not within the sum.
+    #[must_use]
+    pub fn parallel_stop(mut self) -> Self {
+        self.policy.stop_order = StopOrder::Parallel;
+        self
+    }
+
     /// Splits it into several supervisors, `name`, `name.1`, …, of at most `span` children each. A [`SupervisorHandle`]
     /// of that name reaches all of them.
     #[must_use]
@@ -157,7 +166,7 @@ impl Supervisor {
     }
 
     /// How it is made to end: asked and waited for without limit, unless said otherwise, as in OTP. Its agents have
-    /// their own times, one after the other, and all of them together have this one: with
+    /// their own times, one after the other unless they stop [at once](Self::parallel_stop), and all of them together have this one: with
     /// [`Shutdown::Within`] it is killed when that is over, [`Shutdown::BrutalKill`] asks nobody, and both kill the
     /// agents that are left with it, without their [`Agent::stop`].
     #[must_use]
@@ -200,17 +209,24 @@ impl Supervisor {
                 span,
             });
         }
+        let stops_at_once = self.policy.stop_order == StopOrder::Parallel;
         let mut parts = Vec::new();
         let mut rest = children.into_iter();
         while parts.is_empty() || rest.len() > 0 {
             let part: Vec<_> = rest.by_ref().take(span).collect();
             let blueprint = Blueprint::new(self.policy, part, self.remembers);
-            parts.push(SupervisorSpec::new(name.part(parts.len()), self.own, blueprint));
+            let own = ChildPolicy {
+                stops_along: stops_at_once && !parts.is_empty(),
+                ..self.own
+            };
+            parts.push(SupervisorSpec::new(name.part(parts.len()), own, blueprint));
         }
         if let [first, others @ ..] = &*parts
             && !others.is_empty()
         {
-            first.reception.lead(others.iter().map(SupervisorSpec::part).collect());
+            first
+                .reception
+                .lead(others.iter().map(SupervisorSpec::part).collect(), stops_at_once);
         }
         Ok(parts)
     }

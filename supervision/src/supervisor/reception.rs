@@ -56,9 +56,10 @@ impl Reception {
     }
 
     /// This is the first part of a team that was split; it is told of the others once.
-    pub(super) fn lead(&self, others: Box<[Part]>) {
+    pub(super) fn lead(&self, others: Box<[Part]>, stops_at_once: bool) {
         let _first = self.split.set(Split {
             others,
+            stops_at_once,
             coming: Arc::default(),
         });
     }
@@ -72,6 +73,7 @@ impl Reception {
 #[derive(Debug)]
 pub(crate) struct Split {
     others: Box<[Part]>,
+    stops_at_once: bool,
     /// Names of children that are being added to some part.
     coming: Arc<Mutex<HashSet<Name>>>,
 }
@@ -79,6 +81,11 @@ pub(crate) struct Split {
 impl Split {
     pub(crate) fn others(&self) -> &[Part] {
         &self.others
+    }
+
+    /// Whether the parts stop at once, and not from right to left.
+    pub(super) fn stops_at_once(&self) -> bool {
+        self.stops_at_once
     }
 
     /// Keeps a name from being given twice at the same time; `None` where it is.

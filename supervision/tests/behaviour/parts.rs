@@ -3,7 +3,7 @@
 use triarch_supervision::prelude::*;
 use triarch_supervision::supervisor::{CallError, Started, SupervisorHandle};
 
-use crate::agents::{Log, Say, Script, Start, puppet, scripted, team};
+use crate::agents::{Log, Say, Script, Start, Stop, puppet, scripted, team};
 use crate::patience::{SECOND, node_until, quiet, soon, until};
 
 struct Group {
@@ -120,6 +120,29 @@ async fn a_part_that_is_down_is_named_and_the_others_go_on() {
     assert_eq!(root.restart_child("team.1").await, Ok(Started::Running(2)));
     assert_eq!(names(&team).await.len(), 6);
     tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_stops_in_parallel_does_so_in_all_its_parts() {
+    let log = Log::default();
+    let slow = |name: String| scripted(&name, Script::new(&log).stop(Stop::Takes(SECOND)));
+    let group = team()
+        .span(2)
+        .parallel_stop()
+        .children((0..5).map(|number| slow(format!("a{number}"))));
+    let other = Supervisor::named("other").child(slow("b".to_owned()));
+    let tree = Root::new().supervisor(other).supervisor(group).start().await.unwrap();
+    let root = tree.observer().supervisor("root").unwrap();
+    let begun = tokio::time::Instant::now();
+    root.terminate_child("team").await.unwrap();
+    assert_eq!((begun.elapsed().as_secs(), log.alive()), (1, 1));
+    root.restart_child("team").await.unwrap();
+    tree.stop().await;
+    assert_eq!(
+        begun.elapsed().as_secs(),
+        3,
+        "its neighbour waits until all of it is gone"
+    );
 }
 
 #[tokio::test(start_paused = true)]

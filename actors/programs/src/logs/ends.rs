@@ -121,8 +121,8 @@ mod tests {
                 ..Usage::default()
             }),
             posts: 1,
-            processes: 2,
-            survivors: 0,
+            processes: Some(2),
+            survivors: Some(0),
             lines: vec!["oh\nno".to_owned()],
         }
     }

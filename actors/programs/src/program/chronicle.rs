@@ -11,7 +11,7 @@ use crate::logs::{Notebook, Source};
 use crate::metrics::Metrics;
 use crate::records::{EndReason, ExitRecord, LINES_KEPT};
 use crate::settings::Mode;
-use crate::sys::{Exit, Survey};
+use crate::sys::Exit;
 
 /// So much of each of the last lines is kept.
 const KEPT_BYTES: usize = 500;
@@ -49,7 +49,7 @@ impl Chronicle {
         let record = ExitRecord {
             posts,
             lines: self.last_lines(),
-            ..ends::record(life, mode, EndReason::Killed, Exit::UNSEEN, Survey::default())
+            ..ends::record(life, mode, EndReason::Killed, Exit::UNSEEN, None)
         };
         self.ended(links, path, record);
     }

@@ -132,8 +132,9 @@ pub(super) fn said(reason: EndReason, exit: Exit, survey: Survey, more: Option<&
     }
 }
 
-/// The record of an end; posts, lines and what more is known are yet to be added.
-pub(super) fn record(life: Life, mode: Mode, reason: EndReason, exit: Exit, survey: Survey) -> ExitRecord {
+/// The record of an end, with a survey where somebody has looked for what was left; posts, lines and what more is known are yet to
+/// be added.
+pub(super) fn record(life: Life, mode: Mode, reason: EndReason, exit: Exit, survey: Option<Survey>) -> ExitRecord {
     ExitRecord {
         incarnation: life.incarnation,
         mode,
@@ -146,8 +147,8 @@ pub(super) fn record(life: Life, mode: Mode, reason: EndReason, exit: Exit, surv
         why: None,
         usage: Usage::of(exit),
         posts: 0,
-        processes: survey.found,
-        survivors: survey.survivors,
+        processes: survey.map(|survey| survey.found),
+        survivors: survey.map(|survey| survey.survivors),
         lines: Vec::new(),
     }
 }

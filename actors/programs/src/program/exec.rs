@@ -22,7 +22,7 @@ use super::waits::{StopWatch, passed, until_end};
 use crate::error::ProgramError;
 use crate::logs::Notebook;
 use crate::pulse::Beating;
-use crate::records::{EndReason, ExitRecord};
+use crate::records::{EndReason, ExitRecord, InHand};
 use crate::settings::Mode;
 use crate::sys::{Exit, Process, Survey};
 
@@ -127,7 +127,7 @@ impl Runs {
         };
         self.count += 1;
         post.receipt.delivered();
-        let run = Run::begun(Arc::clone(&self.plan), self.incarnation, process, &post.body, notebook);
+        let run = Run::begun(Arc::clone(&self.plan), self.incarnation, process, &post, notebook);
         self.perform(run, post, &stop).await;
     }
 
@@ -175,13 +175,18 @@ impl Over {
 }
 
 impl Run {
-    fn begun(plan: Arc<Parts>, incarnation: u64, mut process: Process, body: &Value, notebook: Notebook) -> Self {
+    fn begun(plan: Arc<Parts>, incarnation: u64, mut process: Process, post: &Post, notebook: Notebook) -> Self {
         let links = &plan.links;
         let life = Life::begun(incarnation, process.pid());
-        let _present = links.records.begin(&plan.path, incarnation, life.pid());
+        let in_hand = InHand {
+            kind: Arc::clone(&post.kind),
+            since: Moment::now(),
+        };
+        let present = links.records.begin(&plan.path, incarnation, life.pid());
+        present.show(0, 1, Some(in_hand), None);
         let chronicle = Chronicle::new(notebook, links.metrics.clone());
         Self {
-            streams: Streams::of(&mut process, body, plan.line_max, chronicle),
+            streams: Streams::of(&mut process, &post.body, plan.line_max, chronicle),
             plan,
             life,
             is_over: false,
@@ -230,7 +235,7 @@ impl Run {
             posts: 1,
             lines: chronicle.last_lines(),
             why: more.map(str::to_owned),
-            ..ends::record(self.life, Mode::Exec, reason, exit, survey)
+            ..ends::record(self.life, Mode::Exec, reason, exit, Some(survey))
         };
         chronicle.ended(links, path, record);
     }

@@ -13,6 +13,7 @@
 //! if it had never been taken.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,6 +22,7 @@ use triarch_teams::{EVENT, Post, PostId, RECALL, Receipt};
 
 use super::message::{self, Fault, Said, Term};
 use super::recent::{Past, Recent};
+use crate::records::InHand;
 use crate::services::Wish;
 
 /// Why nothing is done for a post whose sender wants it no more.
@@ -73,6 +75,7 @@ pub(super) enum Effect<'a> {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) receipt: Receipt,
+    kind: Arc<str>,
     /// When all of its line was written.
     pub(super) since: Moment,
     is_accepted: bool,
@@ -89,7 +92,7 @@ pub(crate) struct Carried {
 #[derive(Debug)]
 struct Waiting {
     /// The post that it tells of; without one it answers a wish.
-    post: Option<(PostId, Receipt)>,
+    post: Option<(PostId, Told)>,
     bytes: usize,
     /// Whether nothing is answered to it.
     is_notice: bool,
@@ -97,6 +100,13 @@ struct Waiting {
     is_event: bool,
     /// What its line says of the time that is left, where that grows less while it waits.
     term: Option<Term>,
+}
+
+/// What is kept of a post whose line waits.
+#[derive(Debug)]
+struct Told {
+    receipt: Receipt,
+    kind: Arc<str>,
 }
 
 /// What becomes of a line that waits.
@@ -172,8 +182,8 @@ impl Machine {
         }
         let (is_notice, is_event) = (is_notice(&post), *post.kind == *EVENT);
         let term = Term::of(&post);
-        let Post { id, receipt, .. } = post;
-        let post = Some((id, receipt));
+        let Post { id, receipt, kind, .. } = post;
+        let post = Some((id, Told { receipt, kind }));
         let waiting = Waiting {
             post,
             bytes,
@@ -260,6 +270,15 @@ impl Machine {
         self.open.values().map(|open| open.since).min()
     }
 
+    /// The post that it has had for longest.
+    pub(super) fn oldest(&self) -> Option<InHand> {
+        let oldest = self.open.values().min_by_key(|open| open.since)?;
+        Some(InHand {
+            kind: Arc::clone(&oldest.kind),
+            since: oldest.since,
+        })
+    }
+
     /// How long a line may be.
     pub(super) fn line_max(&self) -> usize {
         self.bounds.line
@@ -282,13 +301,13 @@ impl Machine {
             }
             self.of_first -= first.bytes;
             match first.post {
-                Some((id, receipt)) if first.is_notice => {
-                    receipt.done(Value::Null);
+                Some((id, told)) if first.is_notice => {
+                    told.receipt.done(Value::Null);
                     self.ended.remember(id, Past::Notice);
                 }
-                Some((id, receipt)) => {
+                Some((id, told)) => {
                     delivered += 1;
-                    self.deliver(id, receipt, first.is_event, now);
+                    self.deliver(id, told, first.is_event, now);
                 }
                 None => self.answers -= first.bytes,
             }
@@ -297,11 +316,12 @@ impl Machine {
         delivered
     }
 
-    fn deliver(&mut self, id: PostId, receipt: Receipt, is_event: bool, now: Moment) {
+    fn deliver(&mut self, id: PostId, Told { receipt, kind }: Told, is_event: bool, now: Moment) {
         receipt.delivered();
         if self.bounds.answers {
             let open = Open {
                 receipt,
+                kind,
                 since: now,
                 is_accepted: false,
             };
@@ -399,7 +419,7 @@ impl Machine {
 impl Waiting {
     fn fate(&self, now: Moment) -> Fate {
         match &self.post {
-            Some((_, receipt)) if receipt.is_recalled() => Fate::Recalled,
+            Some((_, told)) if told.receipt.is_recalled() => Fate::Recalled,
             _ if self.term.is_some_and(|term| term.deadline < now) => Fate::Over,
             _ => Fate::Written,
         }
@@ -414,9 +434,9 @@ impl Waiting {
     /// Its line is written by nobody. A notice has nobody left to tell it to, and is no loss.
     fn leave(self, fate: Fate) {
         match self.post {
-            Some((_, receipt)) if self.is_notice => receipt.done(Value::Null),
-            Some((_, receipt)) if fate == Fate::Over => receipt.failed(OVER),
-            Some((_, receipt)) => receipt.lost(RECALLED),
+            Some((_, told)) if self.is_notice => told.receipt.done(Value::Null),
+            Some((_, told)) if fate == Fate::Over => told.receipt.failed(OVER),
+            Some((_, told)) => told.receipt.lost(RECALLED),
             None => {}
         }
     }

@@ -277,24 +277,29 @@ impl Talk {
 
     fn write_all_there_is_room_for(&mut self, leaves_answers: bool) {
         let machine = &mut self.hearing.machine;
+        let mut all_delivered = 0;
         while !machine.unwritten().is_empty() {
             match self.pipes.write(machine.unwritten()) {
                 Wrote::Bytes(bytes) => {
                     let delivered = machine.wrote(bytes, Moment::now());
+                    all_delivered += delivered;
                     self.plan.links.metrics.lines_in.add(delivered as u64);
                     // What it says is not heard meanwhile, but its pipe was full: it reads.
                     if leaves_answers {
                         self.hearing.vigil.heard();
                     }
                 }
-                Wrote::Nothing => return,
+                Wrote::Nothing => break,
                 Wrote::Closed => {
                     self.deaf_since = Some(Moment::now());
                     self.knock.again();
                     self.hearing.chronicle.notebook.event("closed its standard input");
-                    return;
+                    break;
                 }
             }
+        }
+        if all_delivered > 0 {
+            self.show();
         }
     }
 
@@ -357,7 +362,8 @@ impl Talk {
 
     fn show(&mut self) {
         let (waiting, open) = self.hearing.machine.counts();
-        self.present.show(waiting, open, self.hearing.machine.state());
+        let machine = &self.hearing.machine;
+        self.present.show(waiting, open, machine.oldest(), machine.state());
     }
 
     pub(super) fn state(&self) -> serde_json::Value {

@@ -122,7 +122,7 @@ async fn a_stop_ends_the_run_and_fails_its_post() {
     fleet.end().await;
     let expected = "the program was stopped before it ended".to_owned();
     assert_eq!(last(&stages).await, Stage::Lost(expected));
-    assert_eq!(records.of("team/a")[0].survivors, 0);
+    assert_eq!(records.of("team/a")[0].survivors, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,6 +217,7 @@ async fn a_run_whose_agent_is_killed_is_over_and_its_end_is_recorded() {
     assert_eq!(records.running("team/a"), None);
     let end = records.of("team/a").pop().unwrap();
     assert_eq!((end.reason, end.pid, end.posts), (EndReason::Killed, pid, 1));
+    assert_eq!(end.survivors, None, "nobody looked");
     assert_eq!(fleet.count("triarch_program_exits_total", "killed"), 1);
     until("it is gone", || !std::fs::exists(format!("/proc/{pid}")).unwrap()).await;
     let _end = fleet.tree.stop().await;

@@ -53,7 +53,7 @@ use group::Group;
 pub(crate) use window::Window;
 
 use crate::clock::{Chance, Moment};
-use crate::policy::{AutoShutdown, ChildPolicy, Restart, StartOrder, Strategy, SupervisorPolicy};
+use crate::policy::{AutoShutdown, ChildPolicy, Restart, StartOrder, StopOrder, Strategy, SupervisorPolicy};
 use crate::reason::ExitReason;
 
 /// A supervisor's mind: its children, what it is about to do with them, and who waits for an answer.
@@ -185,6 +185,10 @@ impl Machine {
 
     fn starts_in_order(&self) -> bool {
         self.policy.start_order == StartOrder::InOrder
+    }
+
+    fn stops_in_order(&self) -> bool {
+        self.policy.stop_order == StopOrder::InOrder
     }
 
     /// How many of the starts that others wait for may be under way.

@@ -213,17 +213,35 @@ impl Step<'_> {
         }
     }
 
-    /// Stops children from `upto` leftward to `first`, each gone before the next; says where to go on, which is
-    /// before `first` once all are gone.
+    /// Stops children from `upto` leftward to `first`, each gone before the next unless they stop along with each other;
+    /// says where to go on, which is before `first` once all are gone.
     pub(super) fn stop_leftward(&mut self, first: Rank, mut upto: Rank) -> Rank {
         while let Some(child) = self.machine.children.rightmost(first, upto) {
             let (key, rank) = (child.key, child.rank);
+            let is_asked = matches!(child.condition, Condition::Stopping(_));
             if !self.see_out(key) {
+                if !is_asked {
+                    self.stop_along(first, rank);
+                }
                 return rank;
             }
             upto = rank.before();
         }
         first.before()
+    }
+
+    /// Has those stop too that do so when the child at `rank` does.
+    fn stop_along(&mut self, first: Rank, mut rank: Rank) {
+        let goes_on = |step: &Self, child: &Child| child.policy.stops_along || !step.machine.stops_in_order();
+        while let Some(child) = self.machine.children.rightmost(first, rank) {
+            if !goes_on(self, child) {
+                break;
+            }
+            rank = child.rank.before();
+            if let Some(next) = self.machine.children.rightmost(first, rank) {
+                self.see_out(next.key);
+            }
+        }
     }
 
     /// Makes a child end if it has to; true once it need not be waited for.

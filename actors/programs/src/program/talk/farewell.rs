@@ -125,7 +125,7 @@ impl Talk {
         let posts = self.settle(&format!("{said}, before it answered"));
         self.plan.links.metrics.exited(reason);
         self.plan.links.metrics.survivors.add(survey.survivors as u64);
-        let record = ends::record(self.life, Mode::Lines, reason, exit, survey);
+        let record = ends::record(self.life, Mode::Lines, reason, exit, Some(survey));
         let lines = self.hearing.chronicle.last_lines();
         let record = ExitRecord {
             posts,

@@ -48,7 +48,7 @@ impl World {
     pub(super) fn check_stop_order(&self, key: ChildKey) {
         let named = |key: &ChildKey| self.specified.get(key).map(|(name, _)| name.clone());
         let is_asked_for = !self.machine.is_ending() && named(&key).is_some_and(|name| self.terminated.contains(&name));
-        if self.machine.is_dynamic() || is_asked_for {
+        if self.machine.is_dynamic() || !self.machine.stops_in_order() || is_asked_for {
             return;
         }
         for (other, living) in self.living.range(key..).skip(1) {

@@ -72,6 +72,7 @@ fn children(is_significance_allowed: bool) -> impl Strategy<Value = ChildPolicy>
                     OnLimit::Escalate
                 },
                 backoff,
+                stops_along: false,
                 start_within: Some(5 * SECOND),
             },
         )
@@ -90,13 +91,16 @@ fn supervisors() -> impl Strategy<Value = SupervisorPolicy> {
         1 => Just(AutoShutdown::AllSignificant),
     ];
     let start_order = prop_oneof![Just(StartOrder::InOrder), Just(StartOrder::Parallel)];
-    (strategy, 0..6_u32, 1..8_u32, backoffs(), auto_shutdown, start_order).prop_map(
-        |(strategy, restarts, seconds, backoff, auto_shutdown, start_order)| SupervisorPolicy {
+    let stop_order = prop_oneof![3 => Just(StopOrder::InOrder), 1 => Just(StopOrder::Parallel)];
+    let orders = (start_order, stop_order);
+    (strategy, 0..6_u32, 1..8_u32, backoffs(), auto_shutdown, orders).prop_map(
+        |(strategy, restarts, seconds, backoff, auto_shutdown, (start_order, stop_order))| SupervisorPolicy {
             strategy,
             intensity: Intensity::new(restarts, seconds * SECOND),
             backoff,
             auto_shutdown,
             start_order,
+            stop_order,
         },
     )
 }

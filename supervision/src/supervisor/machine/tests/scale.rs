@@ -59,9 +59,13 @@ fn play(machine: &mut Machine, first: Input) -> usize {
 #[test]
 fn a_hundred_thousand_static_children_start_and_stop_with_a_few_effects_each() {
     let per_child = usize::try_from(MANY).unwrap_or(usize::MAX);
-    for start_order in [StartOrder::InOrder, StartOrder::Parallel] {
+    for (start_order, stop_order) in [
+        (StartOrder::InOrder, StopOrder::InOrder),
+        (StartOrder::Parallel, StopOrder::Parallel),
+    ] {
         let policy = SupervisorPolicy {
             start_order,
+            stop_order,
             ..one_for_one()
         };
         let mut machine = many(policy, permanent());

@@ -137,6 +137,43 @@ fn dynamic_children_are_shut_down_in_parallel() {
 }
 
 #[test]
+fn children_that_stop_in_parallel_are_gone_within_the_longest_of_their_times() {
+    let policy = SupervisorPolicy {
+        stop_order: StopOrder::Parallel,
+        ..one_for_one()
+    };
+    let mut case = Case::up(policy, permanent(), &ABC);
+    assert_eq!(case.stop(), "stop c1, stop b1, stop a1");
+    assert_eq!(case.stops("b"), "");
+    assert_eq!(case.wait(2 * SECOND), "kill c1 Overdue, kill a1 Overdue");
+    assert_eq!(case.fails("c"), "");
+    assert_eq!(case.fails("a"), "end Shutdown c1 killed after 2s a1 killed after 2s");
+}
+
+#[test]
+fn one_that_stops_along_is_the_neighbour_of_one_that_does_not_and_waits_for_its_turn() {
+    let along = ChildPolicy {
+        stops_along: true,
+        ..permanent()
+    };
+    let four = [("a", permanent()), ("b", permanent()), ("c", along), ("d", along)];
+    let mut case = Case::new(one_for_one(), &four);
+    case.boot();
+    for child in ["a", "b", "c", "d"] {
+        case.started(child);
+    }
+    assert_eq!(case.stop(), "stop d1, stop c1, stop b1");
+    assert_eq!(case.stops("d"), "");
+    assert_eq!(
+        case.stops("b"),
+        "",
+        "who is left of those waits until all of them are gone"
+    );
+    assert_eq!(case.stops("c"), "stop a1");
+    assert_eq!(case.stops("a"), "end Shutdown");
+}
+
+#[test]
 fn a_second_stop_is_ignored() {
     let mut case = Case::up(one_for_one(), permanent(), &["a"]);
     case.stop();

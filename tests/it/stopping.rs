@@ -1,0 +1,81 @@
+//! How many stop: at once, and all of them within a time.
+
+use std::path::Path;
+
+use crate::running::House;
+use crate::{PATIENCE, until};
+
+const COUNT: usize = 30;
+
+/// A description of teams of programs that all run `script`.
+fn described(runtime: &str, script: &str, teams: &[(&str, usize)], shutdown: &str) -> String {
+    let team = |(name, replicas): &(&str, usize)| {
+        format!(
+            "[[team]]\nname = \"{name}\"\n[[team.agent]]\nname = \"{name}\"\nkind = \"program\"\nreplicas = {replicas}\n\
+             command = [\"sh\", \"-c\", {script:?}]\nshutdown = \"{shutdown}\"\nsandbox = {{ kind = \"none\" }}\n"
+        )
+    };
+    format!("[runtime]\n{runtime}\n{}", teams.iter().map(team).collect::<String>())
+}
+
+fn count(folder: &Path, mark: &str) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(mark)).count()
+}
+
+/// The processes that leave such marks, with their numbers as the ends.
+fn living(folder: &Path, mark: &str) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pids = names.filter_map(|name| name.strip_prefix(mark).map(str::to_owned));
+    // Of one that has ended, and was not waited for yet, the arguments are nothing.
+    let lives = |pid: &String| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty());
+    pids.filter(lives).count()
+}
+
+#[test]
+fn programs_of_a_team_are_asked_to_stop_at_once_in_all_its_parts() {
+    let house = House::new();
+    // Each leaves only when all of them have been asked.
+    let script =
+        "trap 'echo > asked-$$' TERM; echo > ready-$$; until test $(ls | grep -c asked-) = 30; do sleep 0.1; done";
+    house.write(
+        "triarch.toml",
+        &described("stop_within = \"1h\"", script, &[("t", COUNT)], "1h"),
+    );
+    let mut triarch = house.up(&[]);
+    until("all run", || count(house.path(), "ready-") == COUNT);
+    triarch.signal("TERM");
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+    assert_eq!(count(house.path(), "asked-"), COUNT);
+}
+
+#[test]
+fn thirty_programs_that_ignore_the_wish_to_stop_are_gone_within_one_grace_and_not_thirty() {
+    let house = House::new();
+    let script = "trap '' TERM; echo > ready-$$; while :; do sleep 1; done";
+    // One after the other they would take twice the test's patience.
+    house.write("triarch.toml", &described("", script, &[("t", COUNT)], "2s"));
+    let mut triarch = house.up(&[]);
+    until("all run", || count(house.path(), "ready-") == COUNT);
+    triarch.signal("TERM");
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+    assert_eq!(living(house.path(), "ready-"), 0);
+}
+
+#[test]
+fn what_is_left_of_the_teams_when_their_time_is_over_is_killed_and_named() {
+    let house = House::new();
+    let script = "trap '' TERM; echo > ready-$$; while :; do sleep 1; done";
+    let teams = [("left", 2), ("right", 2)];
+    house.write("triarch.toml", &described("stop_within = \"1s\"", script, &teams, "1h"));
+    let mut triarch = house.up(&[]);
+    triarch.line_with("left/left-1 and 3 more may take longer to stop", PATIENCE);
+    until("all run", || count(house.path(), "ready-") == 4);
+    triarch.signal("TERM");
+    let killed = "not all stopped within the 1s of runtime.stop_within; killed: left/left-1, left/left-2, right/right-1, right/right-2";
+    triarch.line_with(killed, PATIENCE);
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+    assert_eq!(living(house.path(), "ready-"), 0);
+}
