@@ -70,7 +70,7 @@
 //!
 //! Nothing is told that is not on disk: no answer, no refusal, no event, no figure. Where a write fails, tasks are built anew from
 //! the journal, and are shown and not changed until it takes something again; then leases are prolonged by all that time, as
-//! after a restart. What turns out to be on disk though its writer was told otherwise is told then.
+//! after a restart. Where the journal cannot be read either, tasks are not shown until it can: what is in memory is ahead of it. What turns out to be on disk though its writer was told otherwise is told then.
 //!
 //! # A drain and the end of the runtime
 //!

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! The machine is ahead of the disk by what is on its way there. Where that does not arrive, nobody has been told of it:
-//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
+//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed; until
+//! the journal can be read they are not shown either.
 
 mod actor;
+mod anew;
 mod award;
 mod ends;
 mod handle;
@@ -18,6 +20,7 @@ pub mod machine;
 mod message;
 mod outcome;
 mod portions;
+mod reading;
 mod recovered;
 mod teller;
 mod waiting;

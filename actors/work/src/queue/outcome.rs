@@ -16,10 +16,18 @@ type Call = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 pub(super) struct Outcome(Call);
 
 impl Outcome {
-    pub(super) fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
+    fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
         Self(Box::new(move |written| {
             answer.send(written.map(|()| done).map_err(Into::into));
         }))
+    }
+
+    /// What came of something, whichever it is.
+    pub(super) fn with<T: Send + 'static>(answer: Answer<T>, came: Result<T, Refusal>) -> Self {
+        match came {
+            Ok(done) => Self::of(answer, done),
+            Err(refusal) => Self::refused(answer, refusal),
+        }
     }
 
     /// Claims. What is not written is not given back: nobody knows of those leases.

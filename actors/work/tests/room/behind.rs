@@ -1,0 +1,87 @@
+//! A disk that has failed and cannot be read either: nothing is told that it may not have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_work::config::Config;
+use triarch_work::error::TaskError;
+use triarch_work::machine::Filter;
+use triarch_work::task::State;
+use triarch_work::words::TaskId;
+
+use crate::house::*;
+
+/// The next call of that kind fails, and nothing is read until the disk is healed.
+fn break_down(disk: &SimDisk, call: Call) {
+    disk.fail(call, 0, Fault::Io);
+    (0..100).for_each(|_| disk.fail(Call::Read, 0, Fault::Io));
+}
+
+/// A task that was reported as done, which the disk did not take.
+async fn done_in_vain(house: &House, disk: &SimDisk, call: Call) -> TaskId {
+    let id = house.submit(task()).await;
+    let claim = house.claim().await;
+    break_down(disk, call);
+    let refused = house.tasks.tell(id, claim.fence, done()).await.unwrap_err();
+    assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_tasks_stand_is_not_told_while_nobody_knows_what_is_on_disk() {
+    let disk = SimDisk::new(1);
+    let house = open(Arc::new(disk.clone()), Config::default()).await;
+    let id = done_in_vain(&house, &disk, Call::Sync).await;
+    let tasks = &house.tasks;
+    for _ in 0..10 {
+        let refused = [
+            tasks.show(id).await.err(),
+            tasks.list(Filter::default(), 10).await.err(),
+            tasks.overview().await.err(),
+            tasks.late().await.err(),
+        ];
+        for refused in refused {
+            assert!(matches!(refused, Some(TaskError::Unknown { .. })), "{refused:?}");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let told = tasks.show(id).await.unwrap_err().to_string();
+    assert!(
+        told.contains("simulated") && told.ends_with("tried again by itself"),
+        "{told}"
+    );
+    let observer = house.tree.observer();
+    let state = observer.state_of("work/queue", Duration::from_secs(1));
+    let state = state.await.unwrap();
+    assert_eq!(state.unwrap()["tasks"], serde_json::Value::Null);
+    disk.heal();
+    assert_eq!(until(async || tasks.show(id).await.ok()).await.task, id);
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_end_is_not_told_one_that_is_not_on_disk() {
+    let mut is_done = 0;
+    for seed in 0..20 {
+        // What a sync failed on can be read all the same, and of what was being written hardly anything.
+        let call = if seed % 2 == 0 { Call::Sync } else { Call::Write };
+        let disk = SimDisk::new(seed);
+        let house = open(Arc::new(disk.clone()), Config::default()).await;
+        let id = done_in_vain(&house, &disk, call).await;
+        let second = Duration::from_secs(1);
+        let told = tokio::time::timeout(second, house.tasks.wait(id)).await;
+        assert!(told.is_err(), "seed {seed}: {told:?}");
+        disk.heal();
+        let state = until(async || house.tasks.show(id).await.ok()).await.state;
+        let told = tokio::time::timeout(second, house.tasks.wait(id)).await;
+        assert_eq!(told.is_ok(), state == State::Done, "seed {seed}: {told:?}");
+        is_done += usize::from(told.is_ok());
+        disk.cut_power();
+        drop(house.tree.stop().await);
+        let again = open(Arc::new(disk), Config::default()).await;
+        assert_eq!(again.tasks.show(id).await.unwrap().state, state, "seed {seed}");
+        assert!(again.tree.stop().await.is_orderly());
+    }
+    assert!((1..20).contains(&is_done), "{is_done} of the disks kept it");
+}
