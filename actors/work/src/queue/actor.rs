@@ -12,7 +12,7 @@ use super::ends::Ends;
 use super::looking::{anchor_first, is_last_stop};
 use super::machine::{Event, Tasks, Turn};
 use super::message::{Answer, Order, Request, Wanted, Word};
-use super::outcome::{Broken, Outcome};
+use super::outcome::{Broken, Crossing, Outcome};
 use super::portions::portions;
 use super::recovered::{Rebuilt, rebuild};
 use super::teller::Teller;
@@ -47,6 +47,7 @@ pub struct Queue {
     waiting: Waiting,
     pub(super) ends: Ends,
     pub(super) broken: Arc<Broken>,
+    pub(super) crossing: Crossing,
     pub(super) untaken: Arc<Untaken>,
     /// Why nothing is written for now.
     pub(super) closed: Option<String>,
@@ -79,6 +80,7 @@ impl Agent for Queue {
             turn: Turn::new(time, chance).shedding_later(),
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
+            crossing: Crossing::default(),
             untaken: Arc::default(),
             waiting: Waiting::default(),
             ends: Ends::default(),
@@ -146,7 +148,7 @@ impl Agent for Queue {
     fn state(&self) -> Option<serde_json::Value> {
         let now = self.timepiece.at(Moment::now());
         let overview = (!self.is_behind).then(|| self.tasks.overview(now));
-        Some(serde_json::json!({ "tasks": overview, "closed": self.closed }))
+        Some(serde_json::json!({ "tasks": overview, "on_their_way": self.crossing.count(), "closed": self.closed }))
     }
 }
 
@@ -184,12 +186,19 @@ impl Queue {
                 };
                 self.command(answer, drain).await;
             }
-            Wanted::Show(task, answer) => self.tell_of(answer, |queue| queue.show(task)),
+            Wanted::Show(task, answer) => self.tell_of(answer, |queue| queue.show(task)).await,
             Wanted::List(filter, most, answer) => {
-                self.tell_of(answer, |queue| Ok(queue.tasks.list(&filter, most, queue.turn.now)));
+                self.tell_of(answer, |queue| Ok(queue.tasks.list(&filter, most, queue.turn.now)))
+                    .await;
             }
-            Wanted::Overview(answer) => self.tell_of(answer, |queue| Ok(queue.tasks.overview(queue.turn.now))),
-            Wanted::Late(answer) => self.tell_of(answer, |queue| Ok(queue.tasks.late().cloned().collect())),
+            Wanted::Overview(answer) => {
+                self.tell_of(answer, |queue| Ok(queue.tasks.overview(queue.turn.now)))
+                    .await
+            }
+            Wanted::Late(answer) => {
+                self.tell_of(answer, |queue| Ok(queue.tasks.late().cloned().collect()))
+                    .await
+            }
             Wanted::Wait(task, answer) => self.wait(task, answer).await,
             Wanted::Rank(worker, places) => self.waiting.rank(&worker, &places),
             Wanted::Look => self.look().await?,
@@ -206,12 +215,11 @@ impl Queue {
         if let Some(why) = &self.closed {
             return answer.send(Err(TaskError::Closed { why: why.clone() }));
         }
-        // Also what writes nothing may say something of what is not on disk yet.
         let outcome = Outcome::with(answer, command(&mut self.tasks, &mut self.turn));
         self.hand_over(vec![outcome]).await;
     }
 
-    /// Writes what the turn has left; who waits for it is told once it is on disk.
+    /// Writes what the turn has left; who waits for it is told once it is on disk, with all that was decided before it.
     pub(super) async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
         let events = std::mem::take(&mut self.turn.events);
         let mut ended = Vec::new();
@@ -238,7 +246,13 @@ impl Queue {
                 awaiting.tell(&view);
             }
         };
-        let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));
+        if records.is_empty() && self.crossing.is_over() {
+            tell(Seq::default());
+            outcomes.into_iter().for_each(Outcome::succeed);
+            return;
+        }
+        self.crossing.begin();
+        let (outcomes, then) = Outcome::when_written(outcomes, tell, &self.broken, &self.crossing);
         if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);
             outcomes.fail(why.clone());

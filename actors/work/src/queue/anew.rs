@@ -7,6 +7,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 
 use super::actor::Queue;
+use super::outcome::Crossing;
 use super::recovered::{Rebuilt, rebuild};
 use crate::error::TaskError;
 use crate::sight;
@@ -56,6 +57,7 @@ impl Queue {
         } = rebuilt;
         // Whatever was handed over before it has been refused by now.
         self.broken.take();
+        self.crossing = Crossing::default();
         // Some of these leases may be on disk no more, and their numbers go to others.
         self.untaken = Arc::default();
         self.is_behind = false;

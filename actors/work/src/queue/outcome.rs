@@ -1,5 +1,6 @@
 //! What is told once it is on disk, and what happens where it is not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -48,18 +49,35 @@ impl Outcome {
         }))
     }
 
+    /// What is to be known once all before it is on disk.
+    pub(super) fn known(tell: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(move |written| {
+            if written.is_ok() {
+                tell();
+            }
+        }))
+    }
+
+    /// All that it may tell of is on disk.
+    pub(super) fn succeed(self) {
+        (self.0)(Ok(()));
+    }
+
     /// What is to be called with what became of the write, and the other end of it, for where that is known at once.
     pub(super) fn when_written(
         outcomes: Vec<Self>,
         tell: impl FnOnce(Seq) + Send + 'static,
-        broken: Arc<Broken>,
+        broken: &Arc<Broken>,
+        crossing: &Crossing,
     ) -> (Outcomes, impl FnOnce(Result<Seq, WriteError>) + Send + 'static) {
         let here = Outcomes(Arc::new(Mutex::new(outcomes)));
         let there = Outcomes(Arc::clone(&here.0));
+        let (broken, crossing) = (Arc::clone(broken), crossing.clone());
         let then = move |written: Result<Seq, WriteError>| match written {
             Ok(upto) => {
                 tell(upto);
                 there.settle(&Ok(()));
+                crossing.end();
             }
             Err(why) => {
                 // Before the queue begins anew: whoever waits on is told by it then.
@@ -85,6 +103,31 @@ impl Outcomes {
         for Outcome(call) in outcomes {
             call(written.clone());
         }
+    }
+}
+
+/// What was handed to the journal and is not on disk. It does not end where something was not written: then it is another
+/// one's turn, of tasks that are built anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Crossing(Arc<AtomicUsize>);
+
+impl Crossing {
+    pub(super) fn begin(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How much there is of it.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Whether all that was decided is on disk.
+    pub(super) fn is_over(&self) -> bool {
+        self.count() == 0
     }
 }
 

@@ -8,12 +8,27 @@ use crate::error::{Refusal, TaskError};
 use crate::words::TaskId;
 
 impl Queue {
-    /// Answers with what tasks are.
-    pub(super) fn tell_of<T: Send + 'static>(&self, answer: Answer<T>, look: impl FnOnce(&Self) -> Result<T, Refusal>) {
-        answer.send(match self.why_unknown() {
-            Some(why) => Err(TaskError::Unknown { why: why.clone() }),
-            None => look(self).map_err(TaskError::Refused),
-        });
+    /// Answers with what tasks are, once that is on disk. Where all of it is, nobody waits.
+    pub(super) async fn tell_of<T: Send + 'static>(
+        &mut self,
+        answer: Answer<T>,
+        look: impl FnOnce(&Self) -> Result<T, Refusal>,
+    ) {
+        if let Some(why) = self.why_unknown() {
+            return answer.send(Err(TaskError::Unknown { why: why.clone() }));
+        }
+        let seen = look(self);
+        self.tell_seen(answer, seen).await;
+    }
+
+    async fn tell_seen<T: Send + 'static>(&mut self, answer: Answer<T>, seen: Result<T, Refusal>) {
+        let outcome = Outcome::with(answer, seen);
+        if self.closed.is_some() {
+            // Tasks are what was read from the disk.
+            outcome.succeed();
+        } else {
+            self.hand_over(vec![outcome]).await;
+        }
     }
 
     pub(super) fn show(&self, task: TaskId) -> Result<View, Refusal> {
@@ -28,10 +43,8 @@ impl Queue {
             if let Err(answer) = self.ends.wait(task, answer) {
                 answer.send(Err(TaskError::TooManyWait));
             }
-        } else if self.closed.is_some() {
-            answer.send(view.map_err(TaskError::Refused));
         } else {
-            self.hand_over(vec![Outcome::with(answer, view)]).await;
+            self.tell_seen(answer, view).await;
         }
     }
 }

@@ -1,12 +1,15 @@
-//! A disk that has failed and cannot be read either: nothing is told that it may not have.
+//! Nothing is told that the disk may not have: neither before a sync has come back, nor where it has failed and nothing can
+//! be read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_supervision::metrics::Gauge;
 use triarch_work::config::Config;
 use triarch_work::error::TaskError;
 use triarch_work::machine::Filter;
+use triarch_work::metrics;
 use triarch_work::task::State;
 use triarch_work::words::TaskId;
 
@@ -84,4 +87,70 @@ async fn whoever_waits_for_an_end_is_not_told_one_that_is_not_on_disk() {
         assert!(again.tree.stop().await.is_orderly());
     }
     assert!((1..20).contains(&is_done), "{is_done} of the disks kept it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_tasks_is_answered_behind_the_sync_of_what_it_shows_and_else_at_once() {
+    let disk = SimDisk::new(1);
+    let house = open(Arc::new(disk.clone()), Config::default()).await;
+    let id = house.submit(task()).await;
+    let tasks = &house.tasks;
+    let syncing = disk.hold(Call::Sync);
+    assert_eq!(within(tasks.show(id)).await.unwrap().state, State::Ready);
+    let cancelled = tasks.cancel(id, "not wanted");
+    let looks = async || {
+        let looked = tokio::join!(
+            tasks.show(id),
+            tasks.list(Filter::default(), 10),
+            tasks.overview(),
+            tasks.late(),
+            tasks.wait(id),
+        );
+        let (shown, listed, overview, late, waited) = looked;
+        let is_cancelled = |state| assert_eq!(state, State::Cancelled);
+        is_cancelled(shown.unwrap().state);
+        is_cancelled(listed.unwrap()[0].state);
+        is_cancelled(waited.unwrap().state);
+        assert_eq!((overview.unwrap().open, late.unwrap().len()), (0, 0));
+    };
+    let early = async {
+        // The cancel is on its way by then: this is asked for behind it.
+        let is_told = tokio::select! {
+            _ = tasks.show(id) => true,
+            _ = tasks.list(Filter::default(), 10) => true,
+            _ = tasks.overview() => true,
+            _ = tasks.late() => true,
+            _ = tasks.wait(id) => true,
+            () = tokio::time::sleep(Duration::from_millis(100)) => false,
+        };
+        assert!(!is_told, "it was told before it was on disk");
+        drop(syncing);
+        looks().await;
+    };
+    let (cancelled, ()) = within(Box::pin(async { tokio::join!(cancelled, early) })).await;
+    cancelled.unwrap();
+    assert!(house.tree.stop().await.is_orderly());
+}
+
+#[tokio::test(start_paused = true)]
+async fn gauges_show_tasks_once_these_are_on_disk() {
+    let disk = SimDisk::new(1);
+    let house = open(Arc::new(disk.clone()), Config::default()).await;
+    let gauges = house.instruments.fans::<Gauge, 1>(&metrics::TASKS).unwrap();
+    let shown = || gauges.with(["build"]).at("ready").get();
+    house.submit(task()).await;
+    until(async || (shown() == Some(1.0)).then_some(())).await;
+    let syncing = disk.hold(Call::Sync);
+    let held = async {
+        for _ in 0..100 {
+            // Steps so small that nobody has stood still.
+            tokio::time::advance(Duration::from_millis(100)).await;
+            tokio::task::yield_now().await;
+        }
+        assert!(shown() == Some(1.0), "it is not on disk yet");
+        drop(syncing);
+    };
+    tokio::join!(house.submit(task()), held);
+    until(async || (shown() == Some(2.0)).then_some(())).await;
+    assert!(house.tree.stop().await.is_orderly());
 }
