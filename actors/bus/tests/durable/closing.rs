@@ -165,7 +165,8 @@ async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_men
             assert!(begun.elapsed() <= Duration::from_millis(100), "{:?}", begun.elapsed());
             tokio::time::sleep(Duration::from_millis(730)).await;
         }
-        (disk.space(None), disk.heal());
+        disk.space(None);
+        disk.heal();
         let mended = Instant::now();
         until("it is written again", async || house.say("log.a", "x").await.is_ok()).await;
         assert!(mended.elapsed() <= Duration::from_secs(2), "{:?}", mended.elapsed());

@@ -319,7 +319,8 @@ async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_men
             assert_eq!(text(&drawer, "before").as_deref(), Some("x"));
             tokio::time::sleep(Duration::from_millis(730)).await;
         }
-        (disk.space(None), disk.heal());
+        disk.space(None);
+        disk.heal();
         let mended = Instant::now();
         while drawer.put(plain("k", "x")).await.is_err() {
             assert!(mended.elapsed() <= Duration::from_secs(2), "{:?}", mended.elapsed());

@@ -186,20 +186,7 @@ impl Queue {
                 };
                 self.command(answer, drain).await;
             }
-            Wanted::Show(task, answer) => self.tell_of(answer, |queue| queue.show(task)).await,
-            Wanted::List(filter, most, answer) => {
-                self.tell_of(answer, |queue| Ok(queue.tasks.list(&filter, most, queue.turn.now)))
-                    .await;
-            }
-            Wanted::Overview(answer) => {
-                self.tell_of(answer, |queue| Ok(queue.tasks.overview(queue.turn.now)))
-                    .await
-            }
-            Wanted::Late(answer) => {
-                self.tell_of(answer, |queue| Ok(queue.tasks.late().cloned().collect()))
-                    .await
-            }
-            Wanted::Wait(task, answer) => self.wait(task, answer).await,
+            Wanted::Read(question) => self.read(question).await,
             Wanted::Rank(worker, places) => self.waiting.rank(&worker, &places),
             Wanted::Look => self.look().await?,
         }

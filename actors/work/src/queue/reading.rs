@@ -2,18 +2,33 @@
 
 use super::actor::Queue;
 use super::machine::View;
-use super::message::Answer;
+use super::message::{Answer, Question};
 use super::outcome::Outcome;
 use crate::error::{Refusal, TaskError};
 use crate::words::TaskId;
 
 impl Queue {
+    pub(super) async fn read(&mut self, question: Question) {
+        match question {
+            Question::Show(task, answer) => self.tell_of(answer, |queue| queue.show(task)).await,
+            Question::List(filter, most, answer) => {
+                let list = |queue: &Self| Ok(queue.tasks.list(&filter, most, queue.turn.now));
+                self.tell_of(answer, list).await;
+            }
+            Question::Overview(answer) => {
+                let overview = |queue: &Self| Ok(queue.tasks.overview(queue.turn.now));
+                self.tell_of(answer, overview).await;
+            }
+            Question::Late(answer) => {
+                let late = |queue: &Self| Ok(queue.tasks.late().cloned().collect());
+                self.tell_of(answer, late).await;
+            }
+            Question::Wait(task, answer) => self.wait(task, answer).await,
+        }
+    }
+
     /// Answers with what tasks are, once that is on disk. Where all of it is, nobody waits.
-    pub(super) async fn tell_of<T: Send + 'static>(
-        &mut self,
-        answer: Answer<T>,
-        look: impl FnOnce(&Self) -> Result<T, Refusal>,
-    ) {
+    async fn tell_of<T: Send + 'static>(&mut self, answer: Answer<T>, look: impl FnOnce(&Self) -> Result<T, Refusal>) {
         if let Some(why) = self.why_unknown() {
             return answer.send(Err(TaskError::Unknown { why: why.clone() }));
         }
@@ -36,7 +51,7 @@ impl Queue {
     }
 
     /// Answers once the task has ended; where it is not known how it stands, once it is.
-    pub(super) async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
+    async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
         let view = self.show(task);
         let has_ended = view.as_ref().map_or(true, |view| view.state.is_end());
         if self.is_behind || !has_ended {

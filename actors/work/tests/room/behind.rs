@@ -125,7 +125,7 @@ async fn what_is_asked_of_tasks_is_answered_behind_the_sync_of_what_it_shows_and
         };
         assert!(!is_told, "it was told before it was on disk");
         drop(syncing);
-        looks().await;
+        Box::pin(looks()).await;
     };
     let (cancelled, ()) = within(Box::pin(async { tokio::join!(cancelled, early) })).await;
     cancelled.unwrap();

@@ -291,7 +291,8 @@ async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_men
             assert!(begun.elapsed() <= TOLD_WITHIN, "told after {:?}", begun.elapsed());
             tokio::time::sleep(Duration::from_millis(730)).await;
         }
-        (disk.space(None), disk.heal());
+        disk.space(None);
+        disk.heal();
         let mended = Instant::now();
         until(async || house.tasks.submit(vec![task()]).await.ok()).await;
         assert!(
