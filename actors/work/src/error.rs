@@ -195,14 +195,6 @@ pub enum TaskError {
         /// Why the journal takes nothing.
         why: String,
     },
-    /// What is in memory is not what is on disk, and that cannot be read for now.
-    #[error(
-        "how tasks stand is not known for now, since their journal failed and cannot be read again: {why}; mend the disk, it is tried again by itself"
-    )]
-    Unknown {
-        /// Why it cannot be read.
-        why: String,
-    },
     /// So many wait already that nobody more may.
     #[error("so many wait for tasks that nobody more may; ask again later without waiting")]
     TooManyWait,

@@ -1,6 +1,6 @@
 //! Decides by the machine, writes by the journal, and acknowledges what is on disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 use triarch_journal::{Batch, JournalAddress, Seq, WriteError, Writer};
@@ -10,7 +10,7 @@ use triarch_supervision::prelude::*;
 use super::award::{Award, Untaken};
 use super::ends::Ends;
 use super::looking::{anchor_first, is_last_stop};
-use super::machine::{Event, Tasks, Turn};
+use super::machine::{Event, Step, Tasks, Turn};
 use super::message::{Answer, Order, Request, Wanted, Word};
 use super::outcome::{Broken, Crossing, Outcome};
 use super::portions::portions;
@@ -48,6 +48,8 @@ pub struct Queue {
     pub(super) ends: Ends,
     pub(super) broken: Arc<Broken>,
     pub(super) crossing: Crossing,
+    /// What tasks were before what is on its way, the first first.
+    pub(super) steps: VecDeque<Step>,
     pub(super) untaken: Arc<Untaken>,
     /// Why nothing is written for now.
     pub(super) closed: Option<String>,
@@ -81,6 +83,7 @@ impl Agent for Queue {
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
             crossing: Crossing::default(),
+            steps: VecDeque::new(),
             untaken: Arc::default(),
             waiting: Waiting::default(),
             ends: Ends::default(),
@@ -97,6 +100,7 @@ impl Agent for Queue {
             tasks,
             writer,
         };
+        queue.tasks.begin_step();
         queue.tasks.resume(&mut queue.turn)?;
         queue.hand_over(Vec::new()).await;
         Ok(queue)
@@ -104,7 +108,7 @@ impl Agent for Queue {
 
     async fn handle(&mut self, Order(wanted): Order, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if let Some(why) = self.broken.take() {
-            self.begin_anew(why).await;
+            self.begin_anew(why).await?;
         }
         let now = Moment::now();
         self.turn.now = self.timepiece.at(now);
@@ -147,7 +151,7 @@ impl Agent for Queue {
 
     fn state(&self) -> Option<serde_json::Value> {
         let now = self.timepiece.at(Moment::now());
-        let overview = (!self.is_behind).then(|| self.tasks.overview(now));
+        let overview = self.tasks.overview(now);
         Some(serde_json::json!({ "tasks": overview, "on_their_way": self.crossing.count(), "closed": self.closed }))
     }
 }
@@ -233,12 +237,15 @@ impl Queue {
                 awaiting.tell(&view);
             }
         };
+        self.crossing.forget_landed(&mut self.steps);
         if records.is_empty() && self.crossing.is_over() {
+            self.tasks.begin_step();
             tell(Seq::default());
             outcomes.into_iter().for_each(Outcome::succeed);
             return;
         }
         self.crossing.begin();
+        self.steps.extend(self.tasks.take_step());
         let (outcomes, then) = Outcome::when_written(outcomes, tell, &self.broken, &self.crossing);
         if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);

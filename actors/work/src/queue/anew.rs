@@ -1,5 +1,5 @@
-//! What is done where something was not written: tasks are what the disk has of them, and where that is not known nothing
-//! is told of them.
+//! What is done where something was not written: tasks are what the disk has of them, or where that cannot be read, what it is
+//! known to have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use triarch_supervision::prelude::*;
 
 use super::actor::Queue;
+use super::machine::Tasks;
 use super::outcome::Crossing;
 use super::recovered::{Rebuilt, rebuild};
 use crate::error::TaskError;
@@ -19,20 +20,39 @@ const TRY_EVERY: Duration = Duration::from_millis(500);
 impl Queue {
     /// Something was not written: what nobody was told of is taken back, and nothing is changed until the disk takes
     /// something again.
-    pub(super) async fn begin_anew(&mut self, why: String) {
+    pub(super) async fn begin_anew(&mut self, why: String) -> Result<(), Failure> {
         self.closed = Some(why);
         self.turn.records.clear();
         self.turn.events.clear();
         self.lost = None;
         self.is_behind = true;
         self.try_again().await;
+        if self.is_behind {
+            self.take_back().await?;
+        }
+        Ok(())
     }
 
-    /// Goes on where the disk takes something; else what the disk has is shown, where that is known, and nothing is changed.
+    /// Goes on where the disk takes something; else what it is known to have is shown, and nothing is changed.
     pub(super) async fn try_again(&mut self) {
         self.looks_at = Moment::now() + TRY_EVERY;
         // With all its causes, for the first of them hardly says where.
         self.closed = self.gone_on().await.err().map(|why| Failure::from(why).to_string());
+    }
+
+    /// The journal cannot be opened either: until it can, tasks are what they were before all that is not known to be there.
+    async fn take_back(&mut self) -> Result<(), Failure> {
+        self.crossing.forget_landed(&mut self.steps);
+        self.steps.extend(self.tasks.take_step());
+        let empty = Tasks::new(self.settings.config.clone());
+        let (tasks, steps) = (
+            std::mem::replace(&mut self.tasks, empty),
+            std::mem::take(&mut self.steps),
+        );
+        let taking = tokio::task::spawn_blocking(move || tasks.taken_back(steps.into_iter().rev()));
+        self.tasks = taking.await?;
+        self.ready.clear();
+        Ok(())
     }
 
     async fn gone_on(&mut self) -> Result<(), TaskError> {
@@ -45,6 +65,7 @@ impl Queue {
         for record in &records {
             self.tasks.replay_heard(record, &mut events)?;
         }
+        self.tasks.begin_step();
         self.settings.teller.tell(upto, events);
         Ok(())
     }
@@ -58,6 +79,8 @@ impl Queue {
         // Whatever was handed over before it has been refused by now.
         self.broken.take();
         self.crossing = Crossing::default();
+        self.steps.clear();
+        self.tasks.begin_step();
         // Some of these leases may be on disk no more, and their numbers go to others.
         self.untaken = Arc::default();
         self.is_behind = false;
@@ -73,10 +96,5 @@ impl Queue {
                 self.ends.tell(task, &self.show(task));
             }
         }
-    }
-
-    /// Why it is not known how tasks stand: what is in memory is not what the disk has, and that cannot be read.
-    pub(super) fn why_unknown(&self) -> Option<&String> {
-        self.closed.as_ref().filter(|_| self.is_behind)
     }
 }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The machine is ahead of the disk by what is on its way there. Where that does not arrive, nobody has been told of it:
-//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed; until
-//! the journal can be read they are not shown either.
+//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed. While
+//! the journal cannot be opened they are taken back to what it is known to have.
 
 mod actor;
 mod anew;

@@ -1,5 +1,6 @@
 //! What is told once it is on disk, and what happens where it is not.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -123,6 +124,12 @@ impl Crossing {
     /// How much there is of it.
     pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::Acquire)
+    }
+
+    /// What can be taken back is what is not on disk.
+    pub(super) fn forget_landed<T>(&self, steps: &mut VecDeque<T>) {
+        let landed = steps.len().saturating_sub(self.count());
+        drop(steps.drain(..landed));
     }
 
     /// Whether all that was decided is on disk.

@@ -29,9 +29,6 @@ impl Queue {
 
     /// Answers with what tasks are, once that is on disk. Where all of it is, nobody waits.
     async fn tell_of<T: Send + 'static>(&mut self, answer: Answer<T>, look: impl FnOnce(&Self) -> Result<T, Refusal>) {
-        if let Some(why) = self.why_unknown() {
-            return answer.send(Err(TaskError::Unknown { why: why.clone() }));
-        }
         let seen = look(self);
         self.tell_seen(answer, seen).await;
     }
@@ -39,7 +36,7 @@ impl Queue {
     async fn tell_seen<T: Send + 'static>(&mut self, answer: Answer<T>, seen: Result<T, Refusal>) {
         let outcome = Outcome::with(answer, seen);
         if self.closed.is_some() {
-            // Tasks are what was read from the disk.
+            // Tasks are what the disk has, or is known to have.
             outcome.succeed();
         } else {
             self.hand_over(vec![outcome]).await;
@@ -50,11 +47,10 @@ impl Queue {
         self.tasks.show(task, self.turn.now)
     }
 
-    /// Answers once the task has ended; where it is not known how it stands, once it is.
+    /// Answers once the task has ended.
     async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
         let view = self.show(task);
-        let has_ended = view.as_ref().map_or(true, |view| view.state.is_end());
-        if self.is_behind || !has_ended {
+        if view.as_ref().is_ok_and(|view| !view.state.is_end()) {
             if let Err(answer) = self.ends.wait(task, answer) {
                 answer.send(Err(TaskError::TooManyWait));
             }

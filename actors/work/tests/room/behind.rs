@@ -7,7 +7,7 @@ use std::time::Duration;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::metrics::Gauge;
 use triarch_work::config::Config;
-use triarch_work::error::TaskError;
+use triarch_work::error::{Refusal, TaskError};
 use triarch_work::machine::Filter;
 use triarch_work::metrics;
 use triarch_work::task::State;
@@ -21,46 +21,52 @@ fn break_down(disk: &SimDisk, call: Call) {
     (0..100).for_each(|_| disk.fail(Call::Read, 0, Fault::Io));
 }
 
-/// A task that was reported as done, which the disk did not take.
+/// A task that was reported as done and another that was submitted, of which the disk took neither.
 async fn done_in_vain(house: &House, disk: &SimDisk, call: Call) -> TaskId {
     let id = house.submit(task()).await;
     let claim = house.claim().await;
     break_down(disk, call);
-    let refused = house.tasks.tell(id, claim.fence, done()).await.unwrap_err();
-    assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+    let more = house.tasks.submit(vec![task()]);
+    let (refused, more) = tokio::join!(house.tasks.tell(id, claim.fence, done()), more);
+    for refused in [refused.unwrap_err(), more.unwrap_err()] {
+        assert!(matches!(refused, TaskError::NotWritten(_)), "{refused}");
+    }
     id
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_tasks_stand_is_not_told_while_nobody_knows_what_is_on_disk() {
-    let disk = SimDisk::new(1);
-    let house = open(Arc::new(disk.clone()), Config::default()).await;
-    let id = done_in_vain(&house, &disk, Call::Sync).await;
-    let tasks = &house.tasks;
-    for _ in 0..10 {
-        let refused = [
-            tasks.show(id).await.err(),
-            tasks.list(Filter::default(), 10).await.err(),
-            tasks.overview().await.err(),
-            tasks.late().await.err(),
-        ];
-        for refused in refused {
-            assert!(matches!(refused, Some(TaskError::Unknown { .. })), "{refused:?}");
+async fn while_nothing_can_be_read_tasks_are_shown_as_the_disk_is_known_to_have_them() {
+    for call in [Call::Sync, Call::Write] {
+        let disk = SimDisk::new(1);
+        let house = open(Arc::new(disk.clone()), Config::default()).await;
+        let first = house.submit(task()).await;
+        let claim = house.claim().await;
+        let id = done_in_vain(&house, &disk, call).await;
+        let tasks = &house.tasks;
+        for _ in 0..10 {
+            let refused = tasks.tell(first, claim.fence, done()).await.unwrap_err();
+            assert!(matches!(refused, TaskError::Closed { .. }), "{refused}");
+            for claimed in [first, id] {
+                assert_eq!(tasks.show(claimed).await.unwrap().state, State::Claimed);
+            }
+            let never = tasks.show(TaskId::new(id.number() + 1)).await.unwrap_err();
+            assert!(
+                matches!(never, TaskError::Refused(Refusal::NoSuchTask { .. })),
+                "{never}"
+            );
+            assert_eq!(tasks.list(Filter::default(), 10).await.unwrap().len(), 2);
+            let overview = tasks.overview().await.unwrap();
+            assert_eq!(
+                (overview.open, overview.leases, overview.totals.of(State::Done)),
+                (2, 2, 0)
+            );
+            assert!(tasks.late().await.unwrap().is_empty());
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        disk.heal();
+        until(async || tasks.tell(first, claim.fence, done()).await.ok()).await;
+        assert!(house.tree.stop().await.is_orderly());
     }
-    let told = tasks.show(id).await.unwrap_err().to_string();
-    assert!(
-        told.contains("simulated") && told.ends_with("tried again by itself"),
-        "{told}"
-    );
-    let observer = house.tree.observer();
-    let state = observer.state_of("work/queue", Duration::from_secs(1));
-    let state = state.await.unwrap();
-    assert_eq!(state.unwrap()["tasks"], serde_json::Value::Null);
-    disk.heal();
-    assert_eq!(until(async || tasks.show(id).await.ok()).await.task, id);
-    assert!(house.tree.stop().await.is_orderly());
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +82,8 @@ async fn whoever_waits_for_an_end_is_not_told_one_that_is_not_on_disk() {
         let told = tokio::time::timeout(second, house.tasks.wait(id)).await;
         assert!(told.is_err(), "seed {seed}: {told:?}");
         disk.heal();
-        let state = until(async || house.tasks.show(id).await.ok()).await.state;
+        until(async || house.tasks.submit(vec![task()]).await.ok()).await;
+        let state = house.tasks.show(id).await.unwrap().state;
         let told = tokio::time::timeout(second, house.tasks.wait(id)).await;
         assert_eq!(told.is_ok(), state == State::Done, "seed {seed}: {told:?}");
         is_done += usize::from(told.is_ok());
@@ -95,6 +102,8 @@ async fn what_is_asked_of_tasks_is_answered_behind_the_sync_of_what_it_shows_and
     let house = open(Arc::new(disk.clone()), Config::default()).await;
     let id = house.submit(task()).await;
     let tasks = &house.tasks;
+    // What is noted of the clocks each five seconds is on disk by then.
+    until(async || (ready(&house) == Some(1.0)).then_some(())).await;
     let syncing = disk.hold(Call::Sync);
     assert_eq!(within(tasks.show(id)).await.unwrap().state, State::Ready);
     let cancelled = tasks.cancel(id, "not wanted");
@@ -132,12 +141,17 @@ async fn what_is_asked_of_tasks_is_answered_behind_the_sync_of_what_it_shows_and
     assert!(house.tree.stop().await.is_orderly());
 }
 
+/// How many tasks are ready, as a gauge shows it.
+fn ready(house: &House) -> Option<f64> {
+    let gauges = house.instruments.fans::<Gauge, 1>(&metrics::TASKS).unwrap();
+    gauges.with(["build"]).at("ready").get()
+}
+
 #[tokio::test(start_paused = true)]
 async fn gauges_show_tasks_once_these_are_on_disk() {
     let disk = SimDisk::new(1);
     let house = open(Arc::new(disk.clone()), Config::default()).await;
-    let gauges = house.instruments.fans::<Gauge, 1>(&metrics::TASKS).unwrap();
-    let shown = || gauges.with(["build"]).at("ready").get();
+    let shown = || ready(&house);
     house.submit(task()).await;
     until(async || (shown() == Some(1.0)).then_some(())).await;
     let syncing = disk.hold(Call::Sync);

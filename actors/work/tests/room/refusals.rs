@@ -9,7 +9,7 @@ use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::metrics::Instruments;
 use triarch_work::config::Config;
 use triarch_work::error::{Error, Refusal, TaskError};
-use triarch_work::machine::Event;
+use triarch_work::machine::{Event, Filter};
 use triarch_work::task::{After, State, Submission};
 use triarch_work::{metrics, room};
 
@@ -283,12 +283,14 @@ async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_men
     for fault in faults {
         let disk = SimDisk::new(1);
         let house = open(Arc::new(disk.clone()), Config::default()).await;
-        house.submit(task()).await;
+        let id = house.submit(task()).await;
         fault(&disk);
         for _ in 0..100 {
             let begun = Instant::now();
             house.tasks.submit(vec![task()]).await.unwrap_err();
             assert!(begun.elapsed() <= TOLD_WITHIN, "told after {:?}", begun.elapsed());
+            assert_eq!(house.tasks.show(id).await.unwrap().state, State::Ready, "all is read");
+            assert_eq!(house.tasks.list(Filter::default(), 10).await.unwrap().len(), 1);
             tokio::time::sleep(Duration::from_millis(730)).await;
         }
         disk.space(None);
