@@ -247,8 +247,8 @@ impl Metrics {
     }
 
     /// Sets the gauges.
-    pub(crate) fn gauge(&mut self, standing: &Standing) {
-        let Standing { overview, census } = standing;
+    pub(crate) fn gauge(&mut self, tasks: &Gauged) {
+        let Gauged { overview, census } = tasks;
         self.oldest.set(overview.oldest_ready.unwrap_or_default().as_secs_f64());
         self.leases.set_count(overview.leases);
         self.shows_drain(overview.is_draining);
@@ -277,12 +277,12 @@ impl Metrics {
 
 /// What gauges show of tasks, as these were at one moment.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct Gauged {
     overview: Overview,
     census: Vec<(Kind, Counts)>,
 }
 
-impl Standing {
+impl Gauged {
     pub(crate) fn of(tasks: &Tasks) -> Self {
         let census = tasks.census().map(|(kind, counts)| (kind.clone(), *counts));
         Self {

@@ -10,7 +10,7 @@ use triarch_supervision::prelude::*;
 use super::award::{Award, Untaken};
 use super::ends::Ends;
 use super::looking::{anchor_first, is_last_stop};
-use super::machine::{Event, Step, Tasks, Turn};
+use super::machine::{Event, Tasks, Turn, Undo};
 use super::message::{Answer, Order, Request, Wanted, Word};
 use super::outcome::{Broken, Crossing, Outcome};
 use super::portions::portions;
@@ -49,7 +49,7 @@ pub struct Queue {
     pub(super) broken: Arc<Broken>,
     pub(super) crossing: Crossing,
     /// What tasks were before what is on its way, the first first.
-    pub(super) steps: VecDeque<Step>,
+    pub(super) undos: VecDeque<Undo>,
     pub(super) untaken: Arc<Untaken>,
     /// Why nothing is written for now.
     pub(super) closed: Option<String>,
@@ -83,7 +83,7 @@ impl Agent for Queue {
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
             crossing: Crossing::default(),
-            steps: VecDeque::new(),
+            undos: VecDeque::new(),
             untaken: Arc::default(),
             waiting: Waiting::default(),
             ends: Ends::default(),
@@ -100,7 +100,7 @@ impl Agent for Queue {
             tasks,
             writer,
         };
-        queue.tasks.begin_step();
+        queue.tasks.begin_undo();
         queue.tasks.resume(&mut queue.turn)?;
         queue.hand_over(Vec::new()).await;
         Ok(queue)
@@ -237,15 +237,15 @@ impl Queue {
                 awaiting.tell(&view);
             }
         };
-        self.crossing.forget_landed(&mut self.steps);
+        self.crossing.forget_landed(&mut self.undos);
         if records.is_empty() && self.crossing.is_over() {
-            self.tasks.begin_step();
+            self.tasks.begin_undo();
             tell(Seq::default());
             outcomes.into_iter().for_each(Outcome::succeed);
             return;
         }
         self.crossing.begin();
-        self.steps.extend(self.tasks.take_step());
+        self.undos.extend(self.tasks.take_undo());
         let (outcomes, then) = Outcome::when_written(outcomes, tell, &self.broken, &self.crossing);
         if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);

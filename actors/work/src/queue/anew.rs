@@ -42,15 +42,16 @@ impl Queue {
 
     /// The journal cannot be opened either: until it can, tasks are what they were before all that is not known to be there.
     async fn take_back(&mut self) -> Result<(), Failure> {
-        self.crossing.forget_landed(&mut self.steps);
-        self.steps.extend(self.tasks.take_step());
+        self.crossing.forget_landed(&mut self.undos);
+        self.undos.extend(self.tasks.take_undo());
         let empty = Tasks::new(self.settings.config.clone());
-        let (tasks, steps) = (
+        let (tasks, undos) = (
             std::mem::replace(&mut self.tasks, empty),
-            std::mem::take(&mut self.steps),
+            std::mem::take(&mut self.undos),
         );
-        let taking = tokio::task::spawn_blocking(move || tasks.taken_back(steps.into_iter().rev()));
+        let taking = tokio::task::spawn_blocking(move || tasks.taken_back(undos.into_iter().rev()));
         self.tasks = taking.await?;
+        self.crossing = Crossing::default();
         self.ready.clear();
         Ok(())
     }
@@ -65,7 +66,7 @@ impl Queue {
         for record in &records {
             self.tasks.replay_heard(record, &mut events)?;
         }
-        self.tasks.begin_step();
+        self.tasks.begin_undo();
         self.settings.teller.tell(upto, events);
         Ok(())
     }
@@ -79,8 +80,8 @@ impl Queue {
         // Whatever was handed over before it has been refused by now.
         self.broken.take();
         self.crossing = Crossing::default();
-        self.steps.clear();
-        self.tasks.begin_step();
+        self.undos.clear();
+        self.tasks.begin_undo();
         // Some of these leases may be on disk no more, and their numbers go to others.
         self.untaken = Arc::default();
         self.is_behind = false;

@@ -9,7 +9,7 @@ use super::actor::Queue;
 use super::machine::{Tasks, Turn};
 use super::outcome::Outcome;
 use crate::error::Refusal;
-use crate::metrics::Standing;
+use crate::metrics::Gauged;
 use crate::sight;
 
 /// How often what the clocks outside show is noted, and gauges are set.
@@ -55,8 +55,8 @@ impl Queue {
             if self.tasks.has_open() {
                 self.tasks.anchor(&mut self.turn, sight::look())?;
             }
-            let (teller, standing) = (self.settings.teller.clone(), Standing::of(&self.tasks));
-            outcomes.push(Outcome::known(move || teller.gauge(&standing)));
+            let (teller, gauged) = (self.settings.teller.clone(), Gauged::of(&self.tasks));
+            outcomes.push(Outcome::known(move || teller.gauge(&gauged)));
         }
         self.hand_over(outcomes).await;
         Ok(())

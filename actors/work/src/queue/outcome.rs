@@ -127,9 +127,9 @@ impl Crossing {
     }
 
     /// What can be taken back is what is not on disk.
-    pub(super) fn forget_landed<T>(&self, steps: &mut VecDeque<T>) {
-        let landed = steps.len().saturating_sub(self.count());
-        drop(steps.drain(..landed));
+    pub(super) fn forget_landed<T>(&self, undos: &mut VecDeque<T>) {
+        let landed = undos.len().saturating_sub(self.count());
+        drop(undos.drain(..landed));
     }
 
     /// Whether all that was decided is on disk.

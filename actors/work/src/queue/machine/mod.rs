@@ -71,7 +71,7 @@ use crate::{codec, error::Misfit};
 use indexes::Indexes;
 use kept::{Condition, Kept};
 use shards::ById;
-pub(crate) use trail::Step;
+pub(crate) use trail::Undo;
 use trail::{Aside, Outline};
 
 /// The most bytes of a record: what is longer is refused, or never made so long.

@@ -69,14 +69,14 @@ impl Aside<Outline> {
 
 /// What was there before some changes.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct Undo {
     tasks: Before,
     outline: Outline,
 }
 
 impl Tasks {
     /// From here on what changes can be taken back.
-    pub(crate) fn begin_step(&mut self) {
+    pub(crate) fn begin_undo(&mut self) {
         self.by_id.before = Aside(Some(Vec::new()));
         self.before = Aside(Some(Outline {
             late: None,
@@ -89,18 +89,18 @@ impl Tasks {
         }));
     }
 
-    /// What there was before all that has changed since a step was begun; the next one begins.
-    pub(crate) fn take_step(&mut self) -> Option<Step> {
+    /// What there was before all that has changed since that was begun; the next one begins.
+    pub(crate) fn take_undo(&mut self) -> Option<Undo> {
         let (tasks, outline) = (self.by_id.before.0.take(), self.before.0.take());
-        self.begin_step();
+        self.begin_undo();
         let (tasks, outline) = (tasks?, outline?);
-        Some(Step { tasks, outline })
+        Some(Undo { tasks, outline })
     }
 
-    /// Tasks as they were before these steps, the last of which comes first.
-    pub(crate) fn taken_back(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+    /// Tasks as they were before these undos, the last of which comes first.
+    pub(crate) fn taken_back(mut self, undos: impl IntoIterator<Item = Undo>) -> Self {
         (self.by_id.before, self.before) = (Aside::default(), Aside::default());
-        for Step { tasks, outline } in steps {
+        for Undo { tasks, outline } in undos {
             for (id, before) in tasks.into_iter().rev() {
                 match before {
                     Some(task) => self.by_id.put(id, task),

@@ -277,14 +277,14 @@ fn what_was_done_is_taken_back_with_all_that_follows_from_it() {
         };
         (0..300).for_each(|_| round(&mut chaos));
         let before = Tasks::of(chaos.tasks.config.clone(), chaos.tasks.image());
-        chaos.tasks.begin_step();
-        let mut steps = Vec::new();
+        chaos.tasks.begin_undo();
+        let mut undos = Vec::new();
         for _ in 0..20 {
             (0..10).for_each(|_| round(&mut chaos));
-            steps.extend(chaos.tasks.take_step());
+            undos.extend(chaos.tasks.take_undo());
         }
-        assert!(steps.len() == 20 && chaos.tasks != before, "seed {seed}");
-        let back = chaos.tasks.taken_back(steps.into_iter().rev());
+        assert!(undos.len() == 20 && chaos.tasks != before, "seed {seed}");
+        let back = chaos.tasks.taken_back(undos.into_iter().rev());
         assert!(back == before, "seed {seed}");
     }
 }
