@@ -13,6 +13,15 @@ const WIDTH: usize = 30;
 /// How often it is told to whoever cannot see a line change.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
+/// What is to be seen of how far something is.
+#[derive(Debug, PartialEq)]
+enum Sign {
+    /// In the place of the line before.
+    Line(String),
+    /// As one more line.
+    Words(String),
+}
+
 /// How far something is, for whoever looks on.
 #[derive(Debug)]
 pub(super) struct Bar {
@@ -36,21 +45,30 @@ impl Bar {
 
     /// It is as far as `progress` says.
     pub(super) fn show(&mut self, progress: &Value) {
-        let number = |key: &str| progress.get(key).and_then(Value::as_u64);
-        let (Some(ended), Some(of)) = (number("ended"), number("of")) else {
-            return;
-        };
-        let now = Moment::now();
-        let begun = *self.begun.get_or_insert(now);
-        let text = drawn(ended, of, self.what, now.since(begun));
-        if io::stderr().is_terminal() {
-            self.is_drawn = true;
-            // What cannot be shown is no reason to wait no more.
-            let _unseen = write!(io::stderr().lock(), "\r\u{1b}[K{text}");
-        } else if now.since(*self.told.get_or_insert(now)) >= TOLD_EVERY {
-            self.told = Some(now);
-            complain(&format!("{ended} of {of} {}", self.what));
+        match self.sign(progress, Moment::now(), io::stderr().is_terminal()) {
+            Some(Sign::Line(text)) => {
+                // What cannot be shown is no reason to wait no more.
+                let _unseen = write!(io::stderr().lock(), "\r\u{1b}[K{text}");
+            }
+            Some(Sign::Words(text)) => complain(&text),
+            None => {}
         }
+    }
+
+    /// What is to be seen of it by now.
+    fn sign(&mut self, progress: &Value, now: Moment, is_terminal: bool) -> Option<Sign> {
+        let number = |key: &str| progress.get(key).and_then(Value::as_u64);
+        let (ended, of) = (number("ended")?, number("of")?);
+        let begun = *self.begun.get_or_insert(now);
+        if is_terminal {
+            self.is_drawn = true;
+            return Some(Sign::Line(drawn(ended, of, self.what, now.since(begun))));
+        }
+        let is_due = now.since(*self.told.get_or_insert(now)) >= TOLD_EVERY;
+        is_due.then(|| {
+            self.told = Some(now);
+            Sign::Words(format!("{ended} of {of} {}", self.what))
+        })
     }
 
     /// Leaves the line as it was.
@@ -79,7 +97,47 @@ fn drawn(ended: u64, of: u64, what: &str, taken: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_terminal_sees_each_step_and_whoever_cannot_see_a_line_change_is_told_every_five_seconds() {
+        let now = Moment::now();
+        let at = |ended: u64| json!({ "ended": ended, "of": 10 });
+        let (mut seen, mut told) = (Bar::of("done"), Bar::of("done"));
+        for (after, ended, words) in [
+            (0, 0, None),
+            (4_999, 1, None),
+            (5_000, 2, Some("2 of 10 done")),
+            (9_999, 3, None),
+            (10_000, 10, Some("10 of 10 done")),
+        ] {
+            let taken = Duration::from_millis(after);
+            let line = Sign::Line(drawn(ended, 10, "done", taken));
+            assert_eq!(seen.sign(&at(ended), now + taken, true), Some(line));
+            let words = words.map(|words| Sign::Words(words.to_owned()));
+            assert_eq!(told.sign(&at(ended), now + taken, false), words, "after {after} ms");
+        }
+        assert!(seen.is_drawn && !told.is_drawn, "there is a line to be wiped");
+        seen.wipe();
+        assert!(!seen.is_drawn);
+    }
+
+    #[test]
+    fn of_what_tells_nothing_of_how_far_it_is_nothing_is_shown() {
+        let mut bar = Bar::of("done");
+        for progress in [
+            json!({ "ended": 1 }),
+            json!({ "of": 1 }),
+            json!({ "in_vain": "no agent" }),
+            json!(7),
+        ] {
+            assert_eq!(bar.sign(&progress, Moment::now(), true), None, "{progress}");
+        }
+        bar.show(&json!({ "in_vain": "no agent" }));
+        assert!(!bar.is_drawn && bar.begun.is_none());
+    }
 
     #[test]
     fn a_bar_is_as_long_as_it_is_far() {

@@ -1,5 +1,9 @@
 //! A runtime that is killed over and over while entries are put, envelopes published and numbers counted up, and snapshots of
 //! them taken: all that was acknowledged is there, in its place and once.
+//!
+//! These are kills of the real process. Lives over a simulated disk stand beside them, a thousand for each room in each run of the
+//! tests, which end at any sync and lose what was not synced: `cuts` of `triarch-memory`, `no_power_cut` of `triarch-bus`, and
+//! `power` of `triarch-work`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use triarch_supervision::message::Priority;
 
 use crate::envelope::{Destination, Envelope, EnvelopeId, Form, NoJson, Payload, Timestamp, WORD_MAX};
@@ -194,17 +195,13 @@ fn normal() -> std::borrow::Cow<'static, str> {
     Priority::Normal.label().into()
 }
 
-/// An envelope as one line of JSON, without its end.
-pub fn to_json(envelope: &Envelope) -> Result<String, CodecError> {
+/// What an envelope is in JSON, a payload in JSON aside.
+fn edge(envelope: &Envelope) -> Edge<'_> {
     let (topic, to) = match &envelope.to {
         Destination::Topic(topic) => (Some(topic.as_str().into()), None),
         Destination::Agent(path) => (None, Some((&**path).into())),
     };
-    let (payload, bytes) = match envelope.payload.form() {
-        Form::Json => (Some(serde_json::from_slice(envelope.payload.as_bytes())?), None),
-        Form::Bytes => (None, Some(hex(envelope.payload.as_bytes()))),
-    };
-    let edge = Edge {
+    Edge {
         id: envelope.id,
         time_us: envelope.time.0,
         from: (&*envelope.from).into(),
@@ -216,10 +213,49 @@ pub fn to_json(envelope: &Envelope) -> Result<String, CodecError> {
         ttl_ms: envelope.ttl_ms,
         correlation: envelope.correlation,
         causation: envelope.causation,
+        payload: None,
+        bytes: digits(&envelope.payload),
+    }
+}
+
+/// An envelope as one line of JSON, without its end.
+pub fn to_json(envelope: &Envelope) -> Result<String, CodecError> {
+    let payload = match envelope.payload.form() {
+        Form::Json => Some(serde_json::from_slice(envelope.payload.as_bytes())?),
+        Form::Bytes => None,
+    };
+    let edge = Edge {
         payload,
-        bytes,
+        ..edge(envelope)
     };
     Ok(serde_json::to_string(&edge)?)
+}
+
+/// The same fields as they are shown: what the payload says, which is a text where it cannot be read though it is JSON.
+pub fn to_fields(envelope: &Envelope) -> Result<Map<String, Value>, CodecError> {
+    let mut fields = match serde_json::to_value(edge(envelope))? {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    if envelope.payload.form() == Form::Json {
+        fields.insert("payload".to_owned(), shown(&envelope.payload).0);
+    }
+    Ok(fields)
+}
+
+/// What a payload says, `null` where it is bytes; and these, two digits for each.
+pub fn shown(payload: &Payload) -> (Value, Option<String>) {
+    let text = || Value::String(String::from_utf8_lossy(payload.as_bytes()).into_owned());
+    let said = match payload.form() {
+        Form::Json => payload.value().cloned().unwrap_or_else(text),
+        Form::Bytes => Value::Null,
+    };
+    (said, digits(payload))
+}
+
+/// Those of a payload that is bytes.
+fn digits(payload: &Payload) -> Option<String> {
+    (payload.form() == Form::Bytes).then(|| hex(payload.as_bytes()))
 }
 
 /// The envelope that a text in JSON is, with a payload of at most `limit` bytes.
@@ -326,7 +362,7 @@ fn unhex(digits: &str) -> Result<Vec<u8>, CodecError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::envelope::PAYLOAD_MAX;
@@ -415,6 +451,7 @@ pub(crate) mod tests {
         fn an_envelope_comes_back_from_json_as_it_was(envelope in envelope()) {
             let text = to_json(&envelope).unwrap();
             prop_assert!(!text.contains('\n'));
+            prop_assert_eq!(Value::Object(to_fields(&envelope).unwrap()), serde_json::from_str::<Value>(&text).unwrap());
             prop_assert_eq!(from_json(text.as_bytes(), PAYLOAD_MAX).unwrap(), envelope);
         }
 

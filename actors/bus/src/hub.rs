@@ -133,6 +133,14 @@ impl Hub {
 
     /// Puts an envelope into the inbox of everybody it is for; tells how many they are.
     pub(crate) fn deliver(self: &Arc<Self>, route: &Route, label: u16, envelope: Envelope) -> usize {
+        let matched = self.hand_on(route, label, envelope);
+        if matched == 0 {
+            self.metrics.of(label).without_subscriber();
+        }
+        matched
+    }
+
+    fn hand_on(self: &Arc<Self>, route: &Route, label: u16, envelope: Envelope) -> usize {
         let now = Moment::now();
         let counted = self.metrics.of(label);
         counted.published.increment();
@@ -144,23 +152,22 @@ impl Hub {
             envelope: Sent::new(envelope, until, now, label),
             place: None,
         };
-        let matched = route
+        route
             .targets
             .iter()
             .filter(|target| self.offer(target, &item, now))
-            .count();
-        if matched == 0 {
-            counted.without_subscriber();
-        }
-        matched
+            .count()
     }
 
-    /// Delivers what is on disk by now to whoever subscribes to what comes.
+    /// Delivers what a log has by now to whoever subscribes to what comes. Where these are none it is not lost: the log keeps it,
+    /// for whoever reads that.
     pub(crate) fn deliver_stored(self: &Arc<Self>, envelope: Envelope) -> usize {
         let Some(topic) = envelope.topic().cloned() else {
             return 0;
         };
-        self.deliver_at_once(&topic, envelope)
+        let entry = self.topic(&topic);
+        entry.published.fetch_add(1, Ordering::Relaxed);
+        self.hand_on(&self.route(&entry), entry.label, envelope)
     }
 
     pub(crate) fn deliver_at_once(self: &Arc<Self>, topic: &Topic, envelope: Envelope) -> usize {

@@ -39,7 +39,7 @@ pub const DROPPED: Family = Family::counter(
             &["lagged", "full", "expired", "closed", "duplicate", NO_SUBSCRIBER],
         ),
     ],
-    "Envelopes that did not reach a subscriber and are kept nowhere, by reason; no_subscriber where there was none.",
+    "Envelopes that did not reach a subscriber and are kept nowhere, by reason; no_subscriber where there was none. What a log keeps is never among the latter.",
 );
 
 /// Who subscribes.
@@ -61,7 +61,7 @@ pub const DELIVERY_SECONDS: Family = Family::histogram(
     "triarch_bus_delivery_seconds",
     Buckets::FAST,
     &[],
-    "Publication to hand-out for the first of each batch that a subscriber takes, and to acknowledgement where that is asked for.",
+    "Publication to hand-out for the first of each batch that a subscriber takes, and to acknowledgement where that is asked for; of what is read from a log, from when it was read there: how far a reader is behind is its lag.",
 );
 
 /// How much is published.

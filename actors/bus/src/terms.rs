@@ -15,7 +15,9 @@ pub enum Class {
     AtMostOnce,
     /// Handed out until it is acknowledged, or has failed too often.
     AtLeastOnce,
-    /// The same, and what one sender publishes twice under one key on one topic within a while is taken in once.
+    /// The same, and what one sender publishes twice under one key on one topic within a while is taken in once. That is known
+    /// for as long as the subscription is there, and not on disk: whoever subscribes anew, also under the same name after a
+    /// restart, may get once more what it had before.
     EffectivelyOnce,
 }
 
@@ -88,7 +90,7 @@ pub struct Terms {
     pub retry: Retry,
     /// After so many failures in all, those before a replay among them, an envelope is quarantined.
     pub poison_after: u32,
-    /// How long a key is remembered by [`Class::EffectivelyOnce`].
+    /// How long a key is remembered by [`Class::EffectivelyOnce`], at most as long as the subscription is there.
     pub remember: Duration,
     /// When the destination is left alone.
     pub breaker: BreakerTerms,

@@ -133,8 +133,8 @@
 //!
 //! # Known not to be so yet
 //!
-//! - A write to memory, and the return of a million entries, are slower than they are meant to be; `docs/PERFORMANCE.md` says by
-//!   how much, and why.
+//! - A write to memory, and a read while eight others read and eight write on two cores, are slower than they are meant to be;
+//!   `docs/PERFORMANCE.md` says by how much, and why.
 //! - Who verifies a journal that failed reads all of it.
 #![forbid(unsafe_code)]
 

@@ -68,9 +68,13 @@
 //!
 //! # What a disk that refuses means
 //!
-//! Nothing is told that is not on disk: no answer, no refusal, no event, no figure. Where a write fails, tasks are built anew from
-//! the journal, and are shown and not changed until it takes something again; then leases are prolonged by all that time, as
-//! after a restart. What turns out to be on disk though its writer was told otherwise is told then.
+//! Nothing is told that is not on disk: no answer, no refusal, no event, no figure. So whoever looks at tasks waits for what these
+//! came to and is on its way there: the sync of a batch or two under load, and nothing where nothing is on its way. Only the state
+//! of the agent, for who looks into the runtime itself, is what is in memory, and says how much of it is on its way.
+//!
+//! Where a write fails, tasks are built anew from the journal, and are shown and not changed until it takes something again; then
+//! leases are prolonged by all that time, as after a restart. While the journal cannot be opened, tasks are shown as it is known to
+//! have them: what was on its way is taken back. What turns out to be on disk though its writer was told otherwise is told then.
 //!
 //! # A drain and the end of the runtime
 //!

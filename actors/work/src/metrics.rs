@@ -7,7 +7,7 @@ use triarch_supervision::metrics::{
     Buckets, Counter, Family, Fan, Fans, Gauge, Histogram, InstrumentError, Instruments, Label, Labelled, Section,
 };
 
-use crate::machine::{Event, Overview, Tasks};
+use crate::machine::{Counts, Event, Overview, Tasks};
 use crate::task::{Priority, State};
 use crate::time::TaskTime;
 use crate::words::Kind;
@@ -247,13 +247,11 @@ impl Metrics {
     }
 
     /// Sets the gauges.
-    pub(crate) fn gauge(&mut self, tasks: &Tasks) {
-        let Overview {
-            oldest_ready, leases, ..
-        } = tasks.overview(TaskTime::default());
-        self.oldest.set(oldest_ready.unwrap_or_default().as_secs_f64());
-        self.leases.set_count(leases);
-        self.shows_drain(tasks.is_draining());
+    pub(crate) fn gauge(&mut self, tasks: &Gauged) {
+        let Gauged { overview, census } = tasks;
+        self.oldest.set(overview.oldest_ready.unwrap_or_default().as_secs_f64());
+        self.leases.set_count(overview.leases);
+        self.shows_drain(overview.is_draining);
         let words = [State::Blocked, State::Ready, State::Claimed, State::Running];
         // Kinds that share `other` add up there, and those that are gone stand at 0.
         let gauges = self
@@ -262,7 +260,7 @@ impl Metrics {
             .flat_map(|of_kind| words.map(|word| Arc::clone(of_kind.open.at(word.label()))));
         let mut sums: BTreeMap<*const Gauge, (Arc<Gauge>, usize)> =
             gauges.map(|gauge| (Arc::as_ptr(&gauge), (gauge, 0))).collect();
-        for (kind, counts) in tasks.census() {
+        for (kind, counts) in census {
             let of_kind = self.of(kind);
             for (word, count) in words.iter().zip(counts) {
                 let gauge = of_kind.open.at(word.label());
@@ -273,6 +271,23 @@ impl Metrics {
         }
         for (gauge, sum) in sums.into_values() {
             gauge.set_count(sum);
+        }
+    }
+}
+
+/// What gauges show of tasks, as these were at one moment.
+#[derive(Debug)]
+pub(crate) struct Gauged {
+    overview: Overview,
+    census: Vec<(Kind, Counts)>,
+}
+
+impl Gauged {
+    pub(crate) fn of(tasks: &Tasks) -> Self {
+        let census = tasks.census().map(|(kind, counts)| (kind.clone(), *counts));
+        Self {
+            overview: tasks.overview(TaskTime::default()),
+            census: census.collect(),
         }
     }
 }

@@ -17,6 +17,9 @@ use triarch_work::words::{Kind, Worker};
 const MANY: usize = 1_000_000;
 /// The most bytes of memory for a task that waits, beside its body.
 const BYTES_EACH: usize = 300;
+/// What the slowest of a hundred claims may take, and all tasks until they are back; in a build for tests too.
+const CLAIMED_WITHIN: Duration = Duration::from_micros(100);
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Memory of this process that is in use, in bytes.
 fn resident() -> usize {
@@ -49,8 +52,8 @@ fn filled(many: usize, mut write: impl FnMut(Vec<u8>)) -> Tasks {
     tasks
 }
 
-/// How long the median of claims takes.
-fn claims(tasks: &mut Tasks, count: usize) -> Duration {
+/// How long the median of claims takes, and the 99th of a hundred.
+fn claims(tasks: &mut Tasks, count: usize) -> (Duration, Duration) {
     let (mut turn, worker) = (turn(), Worker::new("team/a").unwrap());
     let mut times: Vec<_> = (0..count)
         .map(|_| {
@@ -60,17 +63,24 @@ fn claims(tasks: &mut Tasks, count: usize) -> Duration {
         })
         .collect();
     times.sort_unstable();
-    println!(
-        "of {count} claims: median {:?}, p99 {:?}",
-        times[count / 2],
-        times[count * 99 / 100]
-    );
-    times[count / 2]
+    let (median, p99) = (times[count / 2], times[count * 99 / 100]);
+    println!("of {count} claims: median {median:?}, p99 {p99:?}");
+    (median, p99)
+}
+
+/// How long it takes to have them back.
+fn restore(snapshot: &[u8], tasks: &Tasks) -> Duration {
+    let begun = Instant::now();
+    let restored = Tasks::restore(Config::default(), snapshot).unwrap();
+    let took = begun.elapsed();
+    println!("restored in {took:?}");
+    assert!(restored == *tasks, "what is restored differs");
+    took
 }
 
 #[test]
 fn a_million_tasks_wait_in_little_memory_and_come_back_and_none_is_looked_for() {
-    let few = claims(&mut filled(2_000, drop), 1_000);
+    let (few, _) = claims(&mut filled(2_000, drop), 1_000);
     let before = resident();
     let mut tasks = filled(MANY, drop);
     let each = (resident() - before) / MANY;
@@ -80,7 +90,8 @@ fn a_million_tasks_wait_in_little_memory_and_come_back_and_none_is_looked_for() 
         "{each} bytes for each task that waits, more than {BYTES_EACH}"
     );
 
-    let many = claims(&mut tasks, 1_000);
+    let (many, p99) = claims(&mut tasks, 1_000);
+    assert!(p99 <= CLAIMED_WITHIN, "{p99:?} for the slowest claims among a million");
     assert!(
         many < few * 50,
         "a claim among a million takes {many:?}, among 2,000 {few:?}"
@@ -89,8 +100,7 @@ fn a_million_tasks_wait_in_little_memory_and_come_back_and_none_is_looked_for() 
     let begun = Instant::now();
     let snapshot = tasks.image().encode().unwrap();
     println!("a snapshot of {} bytes in {:?}", snapshot.len(), begun.elapsed());
-    let begun = Instant::now();
-    let restored = Tasks::restore(Config::default(), &snapshot).unwrap();
-    println!("restored in {:?}", begun.elapsed());
-    assert!(restored == tasks, "what is restored differs");
+    // Who has to share the machine with others may be slow once.
+    let took = (0..3).map(|_| restore(&snapshot, &tasks)).min().unwrap();
+    assert!(took <= BACK_WITHIN, "a million tasks are back after {took:?}");
 }

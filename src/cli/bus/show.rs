@@ -45,9 +45,10 @@ impl Show for Vec<SentTo> {
 
 impl Show for AnswerSeen {
     fn show(&self, screen: &Screen) -> String {
-        let text = match &self.body {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let text = match (&self.body, &self.bytes) {
+            (_, Some(bytes)) => format!("bytes {bytes}"),
+            (Value::String(text), None) => text.clone(),
+            (other, None) => other.to_string(),
         };
         tame(screen, text) + "\n"
     }
@@ -233,10 +234,11 @@ fn letter(letter: &DeadSeen) -> [Cell<'_>; 6] {
 /// An event: when, on which topic, who says it, and what.
 pub(in crate::cli) fn event_line(screen: &Screen, event: &Value) -> String {
     let word = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or("");
-    let body = match event.get("body") {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+    let body = match (event.get("body"), event.get("bytes")) {
+        (_, Some(bytes)) => format!("bytes {}", bytes.as_str().unwrap_or_default()),
+        (None | Some(Value::Null), None) => String::new(),
+        (Some(Value::String(text)), None) => text.clone(),
+        (Some(other), None) => other.to_string(),
     };
     // What somebody else wrote is one line here, and nothing that a terminal would obey.
     let body = harmless(&body);

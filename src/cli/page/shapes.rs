@@ -54,7 +54,7 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     (
         "An event",
-        "`at` is when it was published. `key`, `ttl_ms`, `correlation` and `causation` are there where its publisher gave them, and `is_request` \
+        "`at` is when it was published. Where a native agent published bytes, `bytes` has them, two digits for each, and `body` is `null`. `key`, `ttl_ms`, `correlation` and `causation` are there where its publisher gave them, and `is_request` \
          where somebody waits for an answer.",
         || json(&samples::events()[0]),
     ),
@@ -73,12 +73,12 @@ pub(super) const SHAPES: &[Shape] = &[
     (
         "A dead letter",
         "`id` is what it had when it was published or sent, and `topic` is the path where it was sent to an agent. `cause` is `failed`, `crashed`, `unacknowledged`, `expired`, `full`, `closed`, or `poison` where it is set apart: that is replayed \
-         only by its number. `name` is there where it was for a named subscription.",
+         only by its number. Where it is bytes, `bytes` has them and `body` is `null`. `name` is there where it was for a named subscription.",
         || json(&samples::dead_letters()[0]),
     ),
     (
         "An answer",
-        "`body` is what was answered, `correlation` the id of the question.",
+        "`body` is what was answered, `null` where `bytes` has it, two digits for each; `correlation` is the id of the question.",
         || json(&samples::answer()),
     ),
     ("Dead letters dropped", "How many they were.", || {

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_bus::{Cause, DeadLetter, Filter, Pattern, Query, ReplayError};
+use triarch_bus::{Cause, DeadLetter, Filter, Pattern, Query, ReplayError, codec};
 
 use super::super::{Code, Operation, Trouble};
-use super::follow::body;
 use super::time::{Time, written};
 use super::{MOST, by_word, most};
 use crate::fleet::Fleet;
@@ -124,11 +123,15 @@ pub(crate) struct DeadSeen {
     pub(crate) from: String,
     pub(crate) kind: String,
     pub(crate) body: Value,
+    /// Where it is bytes, two digits for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<String>,
 }
 
 impl From<DeadLetter> for DeadSeen {
     fn from(letter: DeadLetter) -> Self {
         let envelope = &letter.envelope;
+        let (body, bytes) = codec::shown(&envelope.payload);
         Self {
             letter: letter.number,
             id: envelope.id.to_string(),
@@ -141,7 +144,8 @@ impl From<DeadLetter> for DeadSeen {
             failures: letter.failures,
             from: envelope.from.to_string(),
             kind: envelope.kind.to_string(),
-            body: body(envelope),
+            body,
+            bytes,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
-use triarch_bus::{Bus, Class, Destination, Envelope, Filter, Pattern, Pick, Start, Subscribe, Terms, Timestamp};
+use serde_json::Value;
+use triarch_bus::{Bus, Class, Envelope, Filter, Pattern, Pick, Start, Subscribe, Terms, Timestamp, codec};
 
 use super::super::posts::SENDER;
 use super::super::{Operation, Trouble};
@@ -42,6 +42,8 @@ pub(crate) struct BusSubscribe {
     #[serde(default)]
     pub(crate) pick: Option<Pick>,
     /// What is promised until it is sent here, printed or not: `at_most_once`, `at_least_once` or `effectively_once`.
+    ///
+    /// What came once is remembered by the last of them until this ends, and no longer.
     #[arg(long, default_value = "at_most_once", value_parser = by_word::<Class>)]
     #[serde(default)]
     pub(crate) class: Class,
@@ -222,40 +224,26 @@ async fn follow(fleet: &Fleet, bus: &Bus, what: Subscribe, count: Option<usize>)
     Ok(told)
 }
 
-/// What is told of something that was published.
+/// What is told of something that was published: what the codec of the bus has of it, in the words of posts.
 pub(crate) fn event(bus: &Bus, envelope: &Envelope) -> Value {
-    let way = match envelope.to {
-        Destination::Topic(_) => "topic",
-        Destination::Agent(_) => "to",
-    };
-    let mut event = json!({
-        "id": envelope.id, way: envelope.to.as_str(), "from": &*envelope.from, "kind": &*envelope.kind,
-        "at": written(envelope.time), "priority": envelope.priority.label(), "body": body(envelope),
-    });
-    let told = [
-        ("key", envelope.key.as_deref().map(Value::from)),
-        ("ttl_ms", envelope.ttl_ms.map(Value::from)),
-        ("correlation", envelope.correlation.map(|id| json!(id))),
-        ("causation", envelope.causation.map(|id| json!(id))),
-        ("is_request", bus.is_asked(envelope).then_some(Value::Bool(true))),
-    ];
-    for (key, value) in told {
-        if let Some(value) = value {
-            event[key] = value;
-        }
+    // An envelope has nothing that is not to be had in JSON.
+    let mut event = codec::to_fields(envelope).unwrap_or_default();
+    event.remove("time_us");
+    event.insert("at".to_owned(), written(envelope.time).into());
+    let body = event.remove("payload").unwrap_or_default();
+    event.insert("body".to_owned(), body);
+    if bus.is_asked(envelope) {
+        event.insert("is_request".to_owned(), Value::Bool(true));
     }
-    event
-}
-
-/// What an envelope says; bytes as a text.
-pub(super) fn body(envelope: &Envelope) -> Value {
-    let payload = &envelope.payload;
-    let text = || Value::String(String::from_utf8_lossy(payload.as_bytes()).into_owned());
-    payload.value().cloned().unwrap_or_else(text)
+    Value::Object(event)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use triarch_bus::{Draft, Payload, Topic};
+    use triarch_supervision::metrics::Instruments;
+
     use super::*;
 
     #[test]
@@ -272,6 +260,32 @@ mod tests {
             assert_eq!(serde_json::from_value::<Place>(json!(place)).unwrap(), place, "{text}");
             assert_eq!(serde_json::from_value::<Place>(json!(text)).unwrap(), place, "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_tells_all_of_an_envelope_and_loses_no_byte() {
+        let instruments = Instruments::with_tree(&[triarch_bus::metrics::BUS]).unwrap();
+        let bus = Bus::new(triarch_bus::Config::default(), 1, &instruments).unwrap();
+        let mut listener = bus
+            .listen(Subscribe::new(Pattern::new("plant.**").unwrap(), "team/a"))
+            .unwrap();
+        let topic = Topic::new("plant.pump").unwrap();
+        let mut told = |payload| {
+            let draft = Draft::new("picture", payload).key("k-1").ttl(Duration::from_secs(1));
+            bus.publish("team/b", &topic, draft).unwrap();
+            event(&bus, &listener.try_next().unwrap().envelope)
+        };
+        let bytes = told(Payload::bytes([0x00, 0xff, b'a']));
+        assert_eq!((&bytes["body"], &bytes["bytes"]), (&Value::Null, &json!("00ff61")));
+        let mut said = told(Payload::json(&json!({ "n": 1 })));
+        let event = said.as_object_mut().unwrap();
+        assert!(event.remove("id").is_some_and(|id| id.is_string()));
+        assert!(event.remove("at").is_some_and(|at| at.as_str().unwrap().ends_with('Z')));
+        let expected = json!({
+            "topic": "plant.pump", "from": "team/b", "kind": "picture", "key": "k-1", "priority": "normal", "ttl_ms": 1000,
+            "body": { "n": 1 },
+        });
+        assert_eq!(said, expected);
     }
 
     #[test]

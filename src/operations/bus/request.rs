@@ -5,12 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use triarch_bus::{Bus, Envelope, PublishError, RequestError, Topic};
+use triarch_bus::{Bus, Envelope, PublishError, RequestError, Topic, codec};
 use triarch_teams::Span;
 
 use super::super::posts::SENDER;
 use super::super::{Code, Operation, QUICK, Trouble};
-use super::follow::body;
 use super::time::{self, written};
 use super::words::Words;
 use crate::fleet::Fleet;
@@ -44,16 +43,21 @@ pub(crate) struct AnswerSeen {
     pub(crate) from: String,
     pub(crate) at: String,
     pub(crate) body: Value,
+    /// Where it is bytes, two digits for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<String>,
 }
 
 impl From<&Envelope> for AnswerSeen {
     fn from(answer: &Envelope) -> Self {
+        let (body, bytes) = codec::shown(&answer.payload);
         Self {
             id: answer.id.to_string(),
             correlation: answer.correlation.map(|id| id.to_string()),
             from: answer.from.to_string(),
             at: written(answer.time),
-            body: body(answer),
+            body,
+            bytes,
         }
     }
 }

@@ -98,7 +98,9 @@ impl Hub {
     pub(super) fn end(self: &Arc<Self>, ending: Ending) {
         match ending {
             Ok(envelope) => {
-                self.deliver_stored(*envelope);
+                if let Some(topic) = envelope.topic().cloned() {
+                    self.deliver_at_once(&topic, *envelope);
+                }
             }
             Err(refused) => {
                 self.refuse(*refused);

@@ -1,5 +1,6 @@
 //! A journal that fails and does not open again for a while: whoever writes is told so, and nothing comes twice.
 
+use tokio::time::Instant;
 use triarch_bus::{ArchiveError, ForgetError, When};
 use triarch_journal::testing::{Call, Fault, SimDisk};
 
@@ -145,4 +146,30 @@ async fn what_comes_again_while_the_journal_is_closed_is_counted_as_left_out() {
     let before = house.logged().len();
     until("it comes again", async || house.logged().len() > before).await;
     house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
+    let faults: [fn(&SimDisk); 2] = [
+        |disk| disk.space(Some(disk.used())),
+        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
+    ];
+    for fault in faults {
+        let disk = SimDisk::new(1);
+        let house = House::on(Arc::new(disk.clone())).await;
+        house.say("log.a", "before").await.unwrap();
+        fault(&disk);
+        for _ in 0..100 {
+            let begun = Instant::now();
+            house.say("log.a", "x").await.unwrap_err();
+            assert!(begun.elapsed() <= Duration::from_millis(100), "{:?}", begun.elapsed());
+            tokio::time::sleep(Duration::from_millis(730)).await;
+        }
+        disk.space(None);
+        disk.heal();
+        let mended = Instant::now();
+        until("it is written again", async || house.say("log.a", "x").await.is_ok()).await;
+        assert!(mended.elapsed() <= Duration::from_secs(2), "{:?}", mended.elapsed());
+        house.stop().await;
+    }
 }

@@ -7,7 +7,8 @@ use triarch_supervision::clock::Seeded;
 
 use super::*;
 
-const ROUNDS: u64 = 150;
+/// Each has four lives that end by a power cut.
+const ROUNDS: u64 = 250;
 
 fn text(stored: &StoredEnvelope) -> String {
     String::from_utf8(stored.envelope.payload.as_bytes().to_vec()).unwrap()

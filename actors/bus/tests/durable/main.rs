@@ -7,6 +7,7 @@
 
 mod changing;
 mod closing;
+mod counting;
 mod doubtful;
 mod ending;
 mod failing;

@@ -41,6 +41,15 @@ impl Drawer {
     /// What is under a key, as `look` sees it. Asks no agent and waits for nobody.
     #[inline]
     pub fn read<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
+        self.glance(key, |entry| {
+            entry.touch(self.reach.store.clock().coarse());
+            look(entry)
+        })
+    }
+
+    /// The same, and it does not count as read: it goes no later where others need room, and nobody is told a time of it.
+    #[inline]
+    pub(crate) fn glance<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
         let admitted = |entry: &Arc<Entry>| {
             self.space.with_rules(|rules| {
                 let level = rules.access.read;
@@ -51,7 +60,7 @@ impl Drawer {
                 }
             })
         };
-        let read = self.space.read(key, self.reach.store.clock(), admitted, look);
+        let read = self.space.glance(key, self.reach.store.clock(), admitted, look);
         match read {
             Ok(Some(seen)) => Ok(Some(seen)),
             Err(Barred) => Err(self.refused(Verb::Read)),

@@ -261,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::disk::seal::Secret;
+    use crate::time::Reading;
 
     fn entry(key: &Key) -> Entry {
         let parts = Parts {
@@ -330,6 +331,81 @@ mod tests {
             (read.checksum(), read.labels(), read.size(&key)),
             (entry.checksum(), entry.labels(), entry.size(&key))
         );
+    }
+
+    /// What version 1 wrote of each kind but entries, which is read for ever.
+    #[test]
+    fn the_bytes_of_version_one_stay_as_they_are() {
+        let namespace = || Namespace::new("notes").unwrap();
+        let rules = RulesText(r#"{"durability":"journal"}"#.to_owned());
+        let anchor = Anchor {
+            time: StoreTime::from_millis(300),
+            reading: Reading {
+                boot: "b-1".into(),
+                uptime: 7,
+                wall: 1_000,
+            },
+        };
+        let flushed = Flushed {
+            flush: 300,
+            images: Images {
+                namespace: namespace(),
+                at: StoreTime::from_millis(9),
+                revision: 8,
+                is_last: true,
+                is_cut: true,
+                all: vec![Image::of(&Key::new("gone").unwrap(), 8, None)],
+            },
+        };
+        for (record, bytes) in [
+            (
+                Record::Define {
+                    namespace: namespace(),
+                    rules,
+                },
+                &b"\x01\x01\x05notes\x18{\"durability\":\"journal\"}"[..],
+            ),
+            (Record::Forget { namespace: namespace() }, b"\x01\x02\x05notes"),
+            (Record::Anchor(anchor), b"\x01\x03\xac\x02\xe8\x07\x07\x03b-1"),
+            (Record::End { records: 300 }, b"\x01\x04\xac\x02"),
+            (Record::Risen { version: 300 }, b"\x01\x05\xac\x02"),
+            (
+                Record::Flushed(flushed),
+                b"\x01\x06\xac\x02\x05notes\x09\x08\x01\x01\x01\x04gone\x08\x00",
+            ),
+        ] {
+            assert_eq!(
+                record.encode(&Seal::none(), Place::Journal).unwrap(),
+                bytes,
+                "{record:?}"
+            );
+            assert_eq!(decode(bytes).unwrap(), record);
+        }
+        let described = RulesText(r#"{"durability":"journal"}"#.to_owned()).rules().unwrap();
+        assert_eq!(
+            described.durability,
+            crate::config::Durability::Journal,
+            "rules may grow"
+        );
+    }
+
+    /// What is sealed has a nonce of its own each time: it is read for ever, and never written alike.
+    const SEALED_FIXTURE: &str =
+        "021b3b1614c6f19c9a8a674bddece70dc8d1416f032623e25580e62a39b473e080a3e843ef73f36ce6d898e4f00495c314";
+
+    #[test]
+    fn what_was_sealed_in_its_place_is_opened_for_ever() {
+        let seal = Seal::with(&Secret::of([7; 32]));
+        let forget = Record::Forget {
+            namespace: Namespace::new("notes").unwrap(),
+        };
+        let sealed: Vec<u8> = SEALED_FIXTURE
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        let plain = unseal(&sealed, &seal, Place::File(3)).unwrap();
+        assert_eq!(decode(&plain).unwrap(), forget);
     }
 
     #[test]

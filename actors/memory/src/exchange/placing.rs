@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::backup::ExchangeError;
 use super::dry::{Dry, Would};
@@ -180,7 +181,7 @@ impl Placing {
             let version = 0;
             return Ok(Some(There { version, size, held }));
         }
-        let entry = self.drawer.get(key.as_str())?;
+        let entry = self.drawer.glance(key.as_str(), Arc::clone)?;
         Ok(entry.map(|entry| There {
             version: entry.version(),
             size: entry.size(key),

@@ -19,6 +19,7 @@ mod pins;
 mod pins_test;
 mod quotas;
 mod ranks;
+mod reading;
 mod returning;
 #[cfg(test)]
 mod rules_test;
@@ -55,7 +56,7 @@ use crate::index::{Candidates, Index, Terms};
 use crate::name::{Key, Namespace};
 use crate::op::{Change, Done, Op};
 use crate::retention::Chosen;
-use crate::time::{Clock, StoreTime};
+use crate::time::StoreTime;
 
 /// So many changes at once leave their room for the next.
 const SCRATCH_MAX: usize = 64;
@@ -232,56 +233,6 @@ impl Space {
         order.rules = Arc::new(rules);
         self.rules.store(Arc::clone(&order.rules));
         Ok(())
-    }
-
-    /// The entry as it is now, and somebody read it: not whoever is not let through.
-    #[inline]
-    pub(crate) fn read<R>(
-        &self,
-        key: &str,
-        clock: &Clock,
-        is_let: impl FnOnce(&Arc<Entry>) -> bool,
-        look: impl FnOnce(&Arc<Entry>) -> R,
-    ) -> Result<Option<R>, Barred> {
-        let held = self.held.pin();
-        let Some(entry) = held.get(key) else { return Ok(None) };
-        if entry.expires().is_some() && entry.has_expired(clock.now()) {
-            return Ok(None);
-        }
-        if !is_let(entry) {
-            return Err(Barred);
-        }
-        entry.touch(clock.coarse());
-        Ok(Some(look(entry)))
-    }
-
-    /// The entry as it is held, without a mark that it was read.
-    pub(crate) fn peek(&self, key: &str) -> Option<Arc<Entry>> {
-        self.held.pin().get(key).cloned()
-    }
-
-    /// All entries as they are held, in no order.
-    pub(crate) fn all(&self) -> Vec<(Key, Arc<Entry>)> {
-        let held = self.held.pin();
-        held.iter()
-            .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
-            .collect()
-    }
-
-    /// Several entries as of one instant between two writes, where whoever reads is let through.
-    pub(crate) fn read_many(
-        &self,
-        keys: &[Key],
-        clock: &Clock,
-        is_let: impl Fn(&Arc<Entry>) -> bool,
-    ) -> Vec<Option<Arc<Entry>>> {
-        let _order = self.order();
-        keys.iter()
-            .map(|key| {
-                let read = self.read(key.as_str(), clock, &is_let, Arc::clone);
-                read.unwrap_or_default()
-            })
-            .collect()
     }
 
     /// Decides and publishes at once: for namespaces whose writes wait for no disk.

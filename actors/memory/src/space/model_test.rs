@@ -12,6 +12,7 @@ use crate::entry::ENTRY_OVERHEAD;
 use crate::error::Wanted;
 use crate::op::{Cause, Lifetime, Put};
 use crate::space::watch::Seen;
+use crate::time::Clock;
 use crate::value::Value;
 
 /// What the model holds: value, version, when it goes.

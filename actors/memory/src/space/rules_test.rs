@@ -9,6 +9,7 @@ use crate::config::{Eviction, Quota};
 use crate::disk::Entries;
 use crate::entry::Parts;
 use crate::op::{Lifetime, Put};
+use crate::time::Clock;
 use crate::value::Value;
 
 #[test]

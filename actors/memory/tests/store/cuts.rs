@@ -12,6 +12,8 @@ use triarch_supervision::clock::Seeded;
 
 use super::house::{House, key, open, plain, text};
 
+/// Each has four lives.
+const STORIES: u64 = 250;
 const WRITERS: u64 = 4;
 
 /// What a key may hold: the last value that was acknowledged, or one after it of which nobody knows.
@@ -183,7 +185,7 @@ async fn what_is_acknowledged_is_there_after_a_power_cut_and_nothing_is_torn() {
     if let Some(seed) = number("TRIARCH_SEED") {
         return story(seed).await;
     }
-    for seed in 0..number("TRIARCH_CUTS").unwrap_or(40) {
+    for seed in 0..number("TRIARCH_CUTS").unwrap_or(STORIES) {
         story(seed).await;
     }
 }

@@ -1,14 +1,15 @@
 //! In and out as a whole.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Cursor, Seek, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use triarch_journal::testing::SimDisk;
 use triarch_memory::{
-    Conflicts, DumpError, Durability, Eviction, ExchangeError, Exported, Identity, Lifetime, Put, Rules, Value,
+    Conflicts, DumpError, Durability, Eviction, ExchangeError, Exported, Identity, Lifetime, Put, Rules, StoreTime,
+    Value,
 };
 
 use super::house::{CALM, House, keeping, key, name, open_to_all, plain, text};
@@ -165,7 +166,7 @@ pub(crate) async fn imported(
     let lines = lines.to_owned().into_bytes();
     house
         .client
-        .import(&name("memory"), std::io::Cursor::new(lines), conflicts, is_dry)
+        .import(&name("memory"), Cursor::new(lines), conflicts, is_dry)
         .await
 }
 
@@ -331,6 +332,45 @@ async fn what_is_imported_keeps_its_numbers_exactly_or_is_refused() {
 }
 
 /// A namespace of few and small entries, where others make room or nobody does.
+/// When each entry was read last.
+fn read_at(house: &House) -> Vec<StoreTime> {
+    // That alone lets the store's time go on, which is when whoever reads is noted to have read.
+    house.client.store().clock().now();
+    let held = house.drawer("memory").list("", None, 10).unwrap();
+    held.iter().map(|(_, entry)| entry.accessed()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_leaves_no_mark_that_anything_was_read() {
+    let (house, folder) = (House::on(&SimDisk::new(1)).await, tempfile::tempdir().unwrap());
+    let drawer = house.drawer("memory");
+    for number in 0..3 {
+        drawer.put(plain(&format!("k{number}"), "x")).await.unwrap();
+    }
+    let mut backup = file(&folder);
+    house.client.back_up(backup.try_clone().unwrap()).await.unwrap();
+    let before = read_at(&house);
+    tokio::time::advance(Duration::from_mins(1)).await;
+    for conflicts in [
+        Conflicts::Skip,
+        Conflicts::Overwrite,
+        Conflicts::Merge,
+        Conflicts::Rename,
+    ] {
+        read_at(&house);
+        let (memory, lines) = (name("memory"), Cursor::new(r#"{"key":"k0","json":1}"#));
+        let imported = house.client.import(&memory, lines, conflicts, true);
+        imported.await.unwrap();
+        backup.rewind().unwrap();
+        let restored = house.client.restore(backup.try_clone().unwrap(), conflicts, true);
+        restored.await.unwrap();
+        assert_eq!(read_at(&house), before, "{conflicts:?}");
+    }
+    drawer.get("k0").unwrap();
+    assert_ne!(read_at(&house), before);
+    house.stop().await;
+}
+
 fn narrow(eviction: Option<Eviction>) -> Rules {
     let mut rules = open_to_all(Durability::Memory);
     (rules.quota.entries, rules.quota.value_bytes) = (3, 20);
@@ -348,7 +388,7 @@ async fn what_is_too_large_is_left_out_and_takes_no_other_with_it() {
     let lines = format!("{{\"key\":\"a\"}}\n{{\"key\":\"b\",\"json\":\"{large}\"}}\n\n{{\"key\":\"c\"}}\n");
     for is_dry in [true, false] {
         let mut intake = house.client.intake(&name("memory"), Conflicts::Skip, is_dry).unwrap();
-        intake.take(std::io::Cursor::new(lines.clone())).await.unwrap();
+        intake.take(Cursor::new(lines.clone())).await.unwrap();
         let refused = intake.take_refused();
         assert_eq!((refused.count, refused.first[0].number), (1, 2), "{refused:?}");
         assert!(
@@ -395,7 +435,7 @@ async fn what_has_room_is_taken_up_and_where_others_make_room_all_of_it() {
             .unwrap();
         for is_dry in [true, false] {
             let mut intake = house.client.intake(&name("memory"), Conflicts::Skip, is_dry).unwrap();
-            let taken = intake.take(std::io::Cursor::new(lines.clone())).await;
+            let taken = intake.take(Cursor::new(lines.clone())).await;
             assert_eq!((taken.is_ok(), intake.taken().written), (eviction.is_some(), written));
         }
         let there = house.drawer("memory").list("", None, 10).unwrap();

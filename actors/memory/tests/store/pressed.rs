@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_memory::{Drawer, Durability, Error, Lifetime, Namespace, Op, Put, Quota, Retention, Rules, Value};
 
@@ -297,4 +298,34 @@ async fn a_durable_write_waits_for_one_part_of_a_flush_and_not_for_all_of_it() {
     assert_eq!(text(&relaxed, "k1").unwrap().len(), long.len());
     assert!(text(&house.drawer("journal"), "a").is_some());
     house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
+    let faults: [fn(&SimDisk); 2] = [
+        |disk| disk.space(Some(disk.used())),
+        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
+    ];
+    for fault in faults {
+        let disk = SimDisk::new(1);
+        let house = House::on(&disk).await;
+        let drawer = house.drawer("journal");
+        drawer.put(plain("before", "x")).await.unwrap();
+        fault(&disk);
+        for _ in 0..100 {
+            let begun = Instant::now();
+            drawer.put(plain("k", "x")).await.unwrap_err();
+            assert!(begun.elapsed() <= Duration::from_millis(100), "{:?}", begun.elapsed());
+            assert_eq!(text(&drawer, "before").as_deref(), Some("x"));
+            tokio::time::sleep(Duration::from_millis(730)).await;
+        }
+        disk.space(None);
+        disk.heal();
+        let mended = Instant::now();
+        while drawer.put(plain("k", "x")).await.is_err() {
+            assert!(mended.elapsed() <= Duration::from_secs(2), "{:?}", mended.elapsed());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        house.stop().await;
+    }
 }

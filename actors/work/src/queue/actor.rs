@@ -1,8 +1,7 @@
 //! Decides by the machine, writes by the journal, and acknowledges what is on disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use triarch_journal::{Batch, JournalAddress, Seq, WriteError, Writer};
 use triarch_supervision::clock::Seeded;
@@ -11,9 +10,9 @@ use triarch_supervision::prelude::*;
 use super::award::{Award, Untaken};
 use super::ends::Ends;
 use super::looking::{anchor_first, is_last_stop};
-use super::machine::{Event, Tasks, Turn, View};
+use super::machine::{Event, Tasks, Turn, Undo};
 use super::message::{Answer, Order, Request, Wanted, Word};
-use super::outcome::{Broken, Outcome};
+use super::outcome::{Broken, Crossing, Outcome};
 use super::portions::portions;
 use super::recovered::{Rebuilt, rebuild};
 use super::teller::Teller;
@@ -22,12 +21,9 @@ use crate::config::Config;
 use crate::error::{Refusal, TaskError};
 use crate::sight;
 use crate::snapshots::Copy;
-use crate::task::{Claim, State};
+use crate::task::Claim;
 use crate::time::Timepiece;
 use crate::words::{Capability, Fence, TaskId};
-
-/// How soon it is tried again whether the disk takes something.
-const TRY_EVERY: Duration = Duration::from_millis(500);
 
 /// What each incarnation of a queue starts from.
 #[derive(Clone, Debug)]
@@ -47,25 +43,28 @@ pub struct Queue {
     pub(super) tasks: Tasks,
     pub(super) turn: Turn,
     pub(super) timepiece: Timepiece,
-    writer: Writer,
+    pub(super) writer: Writer,
     waiting: Waiting,
-    ends: Ends,
-    broken: Arc<Broken>,
-    untaken: Arc<Untaken>,
+    pub(super) ends: Ends,
+    pub(super) broken: Arc<Broken>,
+    pub(super) crossing: Crossing,
+    /// What tasks were before what is on its way, the first first.
+    pub(super) undos: VecDeque<Undo>,
+    pub(super) untaken: Arc<Untaken>,
     /// Why nothing is written for now.
     pub(super) closed: Option<String>,
     /// Why records of this turn were not taken: from then on nothing is written, since it would rest on them.
-    lost: Option<WriteError>,
+    pub(super) lost: Option<WriteError>,
     /// Whether what the journal has is not what is known here.
-    is_behind: bool,
+    pub(super) is_behind: bool,
     /// What has become ready since it was last looked who waits for that.
-    ready: BTreeSet<TaskId>,
+    pub(super) ready: BTreeSet<TaskId>,
     /// Whether anything may have become ready.
-    is_rebuilt: bool,
+    pub(super) is_rebuilt: bool,
     pub(super) looks_at: Moment,
     pub(super) notes_at: Moment,
     /// Bytes of records since the last snapshot.
-    written: usize,
+    pub(super) written: usize,
     /// Whoever writes a snapshot has the token.
     copying: Weak<()>,
 }
@@ -83,6 +82,8 @@ impl Agent for Queue {
             turn: Turn::new(time, chance).shedding_later(),
             timepiece: Timepiece::new(time, now),
             broken: Arc::default(),
+            crossing: Crossing::default(),
+            undos: VecDeque::new(),
             untaken: Arc::default(),
             waiting: Waiting::default(),
             ends: Ends::default(),
@@ -99,6 +100,7 @@ impl Agent for Queue {
             tasks,
             writer,
         };
+        queue.tasks.begin_undo();
         queue.tasks.resume(&mut queue.turn)?;
         queue.hand_over(Vec::new()).await;
         Ok(queue)
@@ -106,7 +108,7 @@ impl Agent for Queue {
 
     async fn handle(&mut self, Order(wanted): Order, _ctx: &mut Context<Self>) -> Result<(), Failure> {
         if let Some(why) = self.broken.take() {
-            self.begin_anew(why).await;
+            self.begin_anew(why).await?;
         }
         let now = Moment::now();
         self.turn.now = self.timepiece.at(now);
@@ -148,8 +150,9 @@ impl Agent for Queue {
     }
 
     fn state(&self) -> Option<serde_json::Value> {
-        let overview = serde_json::to_value(self.tasks.overview(self.timepiece.at(Moment::now()))).ok()?;
-        Some(serde_json::json!({ "tasks": overview, "closed": self.closed }))
+        let now = self.timepiece.at(Moment::now());
+        let overview = self.tasks.overview(now);
+        Some(serde_json::json!({ "tasks": overview, "on_their_way": self.crossing.count(), "closed": self.closed }))
     }
 }
 
@@ -187,11 +190,7 @@ impl Queue {
                 };
                 self.command(answer, drain).await;
             }
-            Wanted::Show(task, answer) => answer.send(self.show(task).map_err(TaskError::Refused)),
-            Wanted::List(filter, most, answer) => answer.send(Ok(self.tasks.list(&filter, most, self.turn.now))),
-            Wanted::Overview(answer) => answer.send(Ok(self.tasks.overview(self.turn.now))),
-            Wanted::Late(answer) => answer.send(Ok(self.tasks.late().cloned().collect())),
-            Wanted::Wait(task, answer) => self.wait(task, answer).await,
+            Wanted::Read(question) => self.read(question).await,
             Wanted::Rank(worker, places) => self.waiting.rank(&worker, &places),
             Wanted::Look => self.look().await?,
         }
@@ -207,15 +206,11 @@ impl Queue {
         if let Some(why) = &self.closed {
             return answer.send(Err(TaskError::Closed { why: why.clone() }));
         }
-        // Also what writes nothing may say something of what is not on disk yet.
-        let outcome = match command(&mut self.tasks, &mut self.turn) {
-            Ok(done) => Outcome::of(answer, done),
-            Err(refusal) => Outcome::refused(answer, refusal),
-        };
+        let outcome = Outcome::with(answer, command(&mut self.tasks, &mut self.turn));
         self.hand_over(vec![outcome]).await;
     }
 
-    /// Writes what the turn has left; who waits for it is told once it is on disk.
+    /// Writes what the turn has left; who waits for it is told once it is on disk, with all that was decided before it.
     pub(super) async fn hand_over(&mut self, outcomes: Vec<Outcome>) {
         let events = std::mem::take(&mut self.turn.events);
         let mut ended = Vec::new();
@@ -242,7 +237,16 @@ impl Queue {
                 awaiting.tell(&view);
             }
         };
-        let (outcomes, then) = Outcome::when_written(outcomes, tell, Arc::clone(&self.broken));
+        self.crossing.forget_landed(&mut self.undos);
+        if records.is_empty() && self.crossing.is_over() {
+            self.tasks.begin_undo();
+            tell(Seq::default());
+            outcomes.into_iter().for_each(Outcome::succeed);
+            return;
+        }
+        self.crossing.begin();
+        self.undos.extend(self.tasks.take_undo());
+        let (outcomes, then) = Outcome::when_written(outcomes, tell, &self.broken, &self.crossing);
         if let Err(why) = self.write(records, then).await {
             self.broken.ring(&why);
             outcomes.fail(why.clone());
@@ -273,23 +277,6 @@ impl Queue {
             self.writer.write_then(Batch::from(portion), told).await?;
         }
         self.writer.write_then(Batch::from(last), then).await
-    }
-
-    async fn wait(&mut self, task: TaskId, answer: Answer<View>) {
-        let view = self.show(task);
-        if view.as_ref().is_ok_and(|view| !view.state.is_end()) {
-            if let Err(answer) = self.ends.wait(task, answer) {
-                answer.send(Err(TaskError::TooManyWait));
-            }
-        } else if self.closed.is_some() {
-            answer.send(view.map_err(TaskError::Refused));
-        } else {
-            let outcome = match view {
-                Ok(view) => Outcome::of(answer, view),
-                Err(refusal) => Outcome::refused(answer, refusal),
-            };
-            self.hand_over(vec![outcome]).await;
-        }
     }
 
     async fn claim(&mut self, mut request: Request, answer: Answer<Award>) {
@@ -325,10 +312,6 @@ impl Queue {
             drop(self.tasks.give_back(&mut self.turn, task, fence));
         }
         self.hand_over(Vec::new()).await;
-    }
-
-    fn show(&self, task: TaskId) -> Result<View, Refusal> {
-        self.tasks.show(task, self.turn.now)
     }
 
     fn claims(&mut self, request: &Request) -> Result<Vec<Claim>, Refusal> {
@@ -404,63 +387,6 @@ impl Queue {
         };
         self.hand_over(vec![outcome]).await;
         true
-    }
-
-    /// Something was not written: what nobody was told of is taken back, and nothing is changed until the disk takes
-    /// something again.
-    async fn begin_anew(&mut self, why: String) {
-        self.closed = Some(why);
-        self.turn.records.clear();
-        self.turn.events.clear();
-        self.lost = None;
-        self.is_behind = true;
-        self.try_again().await;
-    }
-
-    /// Goes on where the disk takes something; else what is known is shown, and nothing is changed.
-    pub(super) async fn try_again(&mut self) {
-        self.looks_at = Moment::now() + TRY_EVERY;
-        // With all its causes, for the first of them hardly says where.
-        self.closed = self.gone_on().await.err().map(|why| Failure::from(why).to_string());
-    }
-
-    async fn gone_on(&mut self) -> Result<(), TaskError> {
-        if self.is_behind || self.writer.renew().is_err() {
-            self.take_up(rebuild(&self.settings).await?);
-        }
-        let records = self.tasks.going_on(self.timepiece.at(Moment::now()), sight::look())?;
-        let upto = self.writer.write(records.clone()).await?;
-        let mut events = Vec::new();
-        for record in &records {
-            self.tasks.replay_heard(record, &mut events)?;
-        }
-        self.settings.teller.tell(upto, events);
-        Ok(())
-    }
-
-    fn take_up(&mut self, rebuilt: Rebuilt) {
-        Rebuilt {
-            tasks: self.tasks,
-            writer: self.writer,
-            written: self.written,
-        } = rebuilt;
-        // Whatever was handed over before it has been refused by now.
-        self.broken.take();
-        // Some of these leases may be on disk no more, and their numbers go to others.
-        self.untaken = Arc::default();
-        self.is_behind = false;
-        self.is_rebuilt = true;
-        self.ready.clear();
-        self.tell_ended();
-    }
-
-    /// The journal may have the end of a task of which nobody was told.
-    fn tell_ended(&mut self) {
-        for task in self.ends.awaited() {
-            if self.tasks.state(task).is_none_or(State::is_end) {
-                self.ends.tell(task, &self.show(task));
-            }
-        }
     }
 
     /// Lets a snapshot be written where there are many records behind the last one.

@@ -4,7 +4,7 @@ use triarch_supervision::prelude::*;
 
 use super::award::Award;
 use super::machine::{Filter, Overview, View};
-use super::message::{Answer, Order, Request, Wanted, Word};
+use super::message::{Answer, Order, Question, Request, Wanted, Word};
 use crate::error::TaskError;
 use crate::record::LateResult;
 use crate::task::{Accepted, Claim, Submission};
@@ -66,33 +66,37 @@ impl TaskAddress {
 
     /// One task.
     pub async fn show(&self, task: TaskId) -> Result<View, TaskError> {
-        self.ask(|reply| Wanted::Show(task, reply)).await
+        self.read(|reply| Question::Show(task, reply)).await
     }
 
     /// Up to so many tasks that pass, in the order of their numbers.
     pub async fn list(&self, filter: Filter, most: usize) -> Result<Vec<View>, TaskError> {
-        self.ask(|reply| Wanted::List(filter, most, reply)).await
+        self.read(|reply| Question::List(filter, most, reply)).await
     }
 
     /// All tasks in figures.
     pub async fn overview(&self) -> Result<Overview, TaskError> {
-        self.ask(Wanted::Overview).await
+        self.read(Question::Overview).await
     }
 
     /// The late results that are kept, oldest first.
     pub async fn late(&self) -> Result<Vec<LateResult>, TaskError> {
-        self.ask(Wanted::Late).await
+        self.read(Question::Late).await
     }
 
     /// Returns once a task has ended, with how.
     pub async fn wait(&self, task: TaskId) -> Result<View, TaskError> {
-        self.ask(|reply| Wanted::Wait(task, reply)).await
+        self.read(|reply| Question::Wait(task, reply)).await
     }
 
     /// The claims with which a worker waits are to have these ranks, the first of them the first. Where the queue has too much to do
     /// to hear that they keep theirs, since that costs no more than a choice.
     pub(crate) fn rank(&self, worker: Worker, places: Vec<u64>) {
         drop(self.0.try_send(Order(Wanted::Rank(worker, places))));
+    }
+
+    async fn read<T: Send + 'static>(&self, question: impl FnOnce(Answer<T>) -> Question) -> Result<T, TaskError> {
+        self.ask(|reply| Wanted::Read(question(reply))).await
     }
 
     async fn ask<T: Send + 'static>(&self, wanted: impl FnOnce(Answer<T>) -> Wanted) -> Result<T, TaskError> {

@@ -7,7 +7,9 @@ use triarch_supervision::tree::{Observer, Phase};
 
 use super::actor::Queue;
 use super::machine::{Tasks, Turn};
+use super::outcome::Outcome;
 use crate::error::Refusal;
+use crate::metrics::Gauged;
 use crate::sight;
 
 /// How often what the clocks outside show is noted, and gauges are set.
@@ -46,15 +48,17 @@ impl Queue {
             return Ok(());
         }
         self.tasks.tick(&mut self.turn)?;
+        let mut outcomes = Vec::new();
         if self.notes_at <= now {
             self.notes_at = now + NOTE_EVERY;
             // Where nothing is open no time matters, and an idle disk may sleep.
             if self.tasks.has_open() {
                 self.tasks.anchor(&mut self.turn, sight::look())?;
             }
-            self.settings.teller.gauge(&self.tasks);
+            let (teller, gauged) = (self.settings.teller.clone(), Gauged::of(&self.tasks));
+            outcomes.push(Outcome::known(move || teller.gauge(&gauged)));
         }
-        self.hand_over(Vec::new()).await;
+        self.hand_over(outcomes).await;
         Ok(())
     }
 

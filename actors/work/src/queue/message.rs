@@ -28,15 +28,21 @@ pub(super) enum Wanted {
     Retry(TaskId, Answer<()>),
     Drop(TaskId, Answer<()>),
     Drain(bool, Answer<Overview>),
+    Read(Question),
+    /// The claims with which a worker waits are to have these ranks.
+    Rank(Worker, Vec<u64>),
+    /// Something is due, or the queue is to look whether it can write again.
+    Look,
+}
+
+/// What is asked of tasks without changing them.
+#[derive(Debug)]
+pub(super) enum Question {
     Show(TaskId, Answer<View>),
     List(Filter, usize, Answer<Vec<View>>),
     Overview(Answer<Overview>),
     Late(Answer<Vec<LateResult>>),
     Wait(TaskId, Answer<View>),
-    /// The claims with which a worker waits are to have these ranks.
-    Rank(Worker, Vec<u64>),
-    /// Something is due, or the queue is to look whether it can write again.
-    Look,
 }
 
 impl Message for Order {}

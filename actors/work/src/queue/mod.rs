@@ -7,9 +7,11 @@
 //! ```
 //!
 //! The machine is ahead of the disk by what is on its way there. Where that does not arrive, nobody has been told of it:
-//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed.
+//! the machine is built anew from the journal, and until the disk takes something again tasks are shown and not changed. While
+//! the journal cannot be opened they are taken back to what it is known to have.
 
 mod actor;
+mod anew;
 mod award;
 mod ends;
 mod handle;
@@ -18,6 +20,7 @@ pub mod machine;
 mod message;
 mod outcome;
 mod portions;
+mod reading;
 mod recovered;
 mod teller;
 mod waiting;

@@ -1,5 +1,7 @@
 //! What is told once it is on disk, and what happens where it is not.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -16,10 +18,18 @@ type Call = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 pub(super) struct Outcome(Call);
 
 impl Outcome {
-    pub(super) fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
+    fn of<T: Send + 'static>(answer: Answer<T>, done: T) -> Self {
         Self(Box::new(move |written| {
             answer.send(written.map(|()| done).map_err(Into::into));
         }))
+    }
+
+    /// What came of something, whichever it is.
+    pub(super) fn with<T: Send + 'static>(answer: Answer<T>, came: Result<T, Refusal>) -> Self {
+        match came {
+            Ok(done) => Self::of(answer, done),
+            Err(refusal) => Self::refused(answer, refusal),
+        }
     }
 
     /// Claims. What is not written is not given back: nobody knows of those leases.
@@ -40,18 +50,35 @@ impl Outcome {
         }))
     }
 
+    /// What is to be known once all before it is on disk.
+    pub(super) fn known(tell: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(move |written| {
+            if written.is_ok() {
+                tell();
+            }
+        }))
+    }
+
+    /// All that it may tell of is on disk.
+    pub(super) fn succeed(self) {
+        (self.0)(Ok(()));
+    }
+
     /// What is to be called with what became of the write, and the other end of it, for where that is known at once.
     pub(super) fn when_written(
         outcomes: Vec<Self>,
         tell: impl FnOnce(Seq) + Send + 'static,
-        broken: Arc<Broken>,
+        broken: &Arc<Broken>,
+        crossing: &Crossing,
     ) -> (Outcomes, impl FnOnce(Result<Seq, WriteError>) + Send + 'static) {
         let here = Outcomes(Arc::new(Mutex::new(outcomes)));
         let there = Outcomes(Arc::clone(&here.0));
+        let (broken, crossing) = (Arc::clone(broken), crossing.clone());
         let then = move |written: Result<Seq, WriteError>| match written {
             Ok(upto) => {
                 tell(upto);
                 there.settle(&Ok(()));
+                crossing.end();
             }
             Err(why) => {
                 // Before the queue begins anew: whoever waits on is told by it then.
@@ -77,6 +104,37 @@ impl Outcomes {
         for Outcome(call) in outcomes {
             call(written.clone());
         }
+    }
+}
+
+/// What was handed to the journal and is not on disk. It does not end where something was not written: then it is another
+/// one's turn, of tasks that are built anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Crossing(Arc<AtomicUsize>);
+
+impl Crossing {
+    pub(super) fn begin(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How much there is of it.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// What can be taken back is what is not on disk.
+    pub(super) fn forget_landed<T>(&self, undos: &mut VecDeque<T>) {
+        let landed = undos.len().saturating_sub(self.count());
+        drop(undos.drain(..landed));
+    }
+
+    /// Whether all that was decided is on disk.
+    pub(super) fn is_over(&self) -> bool {
+        self.count() == 0
     }
 }
 

@@ -6,8 +6,8 @@ use tokio::sync::broadcast;
 use triarch_journal::Seq;
 use triarch_supervision::sync::lock;
 
-use super::machine::{Event, Tasks};
-use crate::metrics::Metrics;
+use super::machine::Event;
+use crate::metrics::{Gauged, Metrics};
 
 /// Shared by all lives of a queue and by its writes on their way.
 #[derive(Clone, Debug)]
@@ -48,8 +48,8 @@ impl Teller {
     }
 
     /// Sets the gauges.
-    pub(crate) fn gauge(&self, tasks: &Tasks) {
-        self.lock().metrics.gauge(tasks);
+    pub(crate) fn gauge(&self, gauged: &Gauged) {
+        self.lock().metrics.gauge(gauged);
     }
 
     /// What a holder that panicked left is whole: each change is one assignment.

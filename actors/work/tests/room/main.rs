@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
 mod agents;
+mod behind;
 mod claimants;
 mod evenness;
 mod house;

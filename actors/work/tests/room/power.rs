@@ -13,6 +13,9 @@ use triarch_work::words::{Key, TaskId};
 
 use crate::house::*;
 
+/// Each has five lives that end by a power cut.
+const SEEDS: u64 = 200;
+
 /// What customers and workers were told across power cuts.
 #[derive(Default)]
 struct Told {
@@ -63,7 +66,7 @@ async fn live(house: &House, chance: &mut Seeded, told: &mut Told, keys: &mut u6
 
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cuts_lose_nothing_acknowledged_and_nothing_is_done_twice() {
-    for seed in 0..20 {
+    for seed in 0..SEEDS {
         let (disk, mut chance) = (SimDisk::new(seed), Seeded::new(seed));
         let (mut told, mut keys) = (Told::default(), 0);
         for _ in 0..5 {

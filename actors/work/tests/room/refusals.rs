@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 use triarch_journal::testing::{Call, Fault, SimDisk};
 use triarch_supervision::metrics::Instruments;
 use triarch_work::config::Config;
 use triarch_work::error::{Error, Refusal, TaskError};
-use triarch_work::machine::Event;
+use triarch_work::machine::{Event, Filter};
 use triarch_work::task::{After, State, Submission};
 use triarch_work::{metrics, room};
 
@@ -265,6 +266,42 @@ async fn who_waits_for_an_end_that_turns_out_to_be_written_is_told() {
         };
         let (view, ()) = within(Box::pin(async { tokio::join!(house.tasks.wait(id), cancelled) })).await;
         assert_eq!(view.unwrap().state, State::Cancelled, "seed {seed}");
+        assert!(house.tree.stop().await.is_orderly());
+    }
+}
+
+/// What a disk has to do with whoever writes takes them no longer.
+const TOLD_WITHIN: Duration = Duration::from_millis(100);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
+#[tokio::test(start_paused = true)]
+async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
+    let faults: [fn(&SimDisk); 2] = [
+        |disk| disk.space(Some(disk.used())),
+        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
+    ];
+    for fault in faults {
+        let disk = SimDisk::new(1);
+        let house = open(Arc::new(disk.clone()), Config::default()).await;
+        let id = house.submit(task()).await;
+        fault(&disk);
+        for _ in 0..100 {
+            let begun = Instant::now();
+            house.tasks.submit(vec![task()]).await.unwrap_err();
+            assert!(begun.elapsed() <= TOLD_WITHIN, "told after {:?}", begun.elapsed());
+            assert_eq!(house.tasks.show(id).await.unwrap().state, State::Ready, "all is read");
+            assert_eq!(house.tasks.list(Filter::default(), 10).await.unwrap().len(), 1);
+            tokio::time::sleep(Duration::from_millis(730)).await;
+        }
+        disk.space(None);
+        disk.heal();
+        let mended = Instant::now();
+        until(async || house.tasks.submit(vec![task()]).await.ok()).await;
+        assert!(
+            mended.elapsed() <= WRITTEN_WITHIN,
+            "written after {:?}",
+            mended.elapsed()
+        );
         assert!(house.tree.stop().await.is_orderly());
     }
 }

@@ -122,6 +122,7 @@ impl Tasks {
 
     fn apply_late(&mut self, late: LateResult, events: &mut Vec<Event>) {
         events.push(Event::Late { task: late.task });
+        self.before.note_late(&self.late);
         self.late.push_back(late.into());
         while self.late.len() > self.config.late_max {
             self.late.pop_front();

@@ -54,7 +54,10 @@ impl Tasks {
 
     /// Tasks as they were when the snapshot was taken.
     pub fn restore(config: Config, snapshot: &[u8]) -> Result<Self, ReplayError> {
-        let image: Image = codec::decode(snapshot)?;
+        Ok(Self::of(config, codec::decode(snapshot)?))
+    }
+
+    pub(super) fn of(config: Config, image: Image) -> Self {
         let mut tasks = Self {
             by_id: image.tasks,
             late: image.late,
@@ -67,7 +70,7 @@ impl Tasks {
             ..Self::new(config)
         };
         tasks.find_their_places();
-        Ok(tasks)
+        tasks
     }
 
     fn find_their_places(&mut self) {

@@ -27,6 +27,7 @@
 //! | `inputs.rs` | how much results take that tasks wait for |
 //! | `kept.rs`, `shards.rs` | a task as it is kept; all of them, of which a copy costs next to nothing |
 //! | `indexes.rs`, `shelves.rs` | where tasks are found; which is next |
+//! | `trail.rs` | what can be taken back |
 //! | `image.rs`, `written.rs`, `view.rs` | snapshots, and tasks in them; what people see |
 
 mod admin;
@@ -43,6 +44,7 @@ mod report;
 mod shards;
 mod shelves;
 mod submit;
+mod trail;
 mod turn;
 mod view;
 mod written;
@@ -69,6 +71,8 @@ use crate::{codec, error::Misfit};
 use indexes::Indexes;
 use kept::{Condition, Kept};
 use shards::ById;
+pub(crate) use trail::Undo;
+use trail::{Aside, Outline};
 
 /// The most bytes of a record: what is longer is refused, or never made so long.
 pub(crate) const RECORD_BYTES_MAX: usize = 3 << 20;
@@ -89,6 +93,7 @@ pub struct Tasks {
     is_draining: bool,
     anchor: Option<Anchor>,
     now: TaskTime,
+    before: Aside<Outline>,
 }
 
 /// How many tasks there ever were. At any time as many were submitted as have ended or are open.
@@ -134,6 +139,7 @@ impl Tasks {
             is_draining: false,
             anchor: None,
             now: TaskTime::default(),
+            before: Aside::default(),
         }
     }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::words::TaskId;
 
 use super::kept::Kept;
+use super::trail::{Aside, Before};
 
 /// So many numbers are in one shard, as a power of two: what a change copies is short, and so is the list of shards.
 const BITS: u32 = 8;
@@ -28,6 +29,7 @@ type Shard = Vec<(TaskId, Arc<Kept>)>;
 pub(super) struct ById {
     shards: BTreeMap<u64, Arc<Shard>>,
     len: usize,
+    pub(super) before: Aside<Before>,
 }
 
 const fn shard_of(id: TaskId) -> u64 {
@@ -52,19 +54,26 @@ impl ById {
         // What is not there is not worth a copy.
         let place = place_of(shard, *id).ok()?;
         let (_, task) = Arc::make_mut(shard).get_mut(place)?;
+        self.before.note(*id, || Some(Arc::clone(task)));
         Some(Arc::make_mut(task))
     }
 
     pub(super) fn insert(&mut self, id: TaskId, task: Kept) {
+        self.put(id, Arc::new(task));
+    }
+
+    pub(super) fn put(&mut self, id: TaskId, task: Arc<Kept>) {
         let shard = Arc::make_mut(self.shards.entry(shard_of(id)).or_default());
         match place_of(shard, id) {
             Ok(place) => {
                 if let Some((_, known)) = shard.get_mut(place) {
-                    *known = Arc::new(task);
+                    self.before.note(id, || Some(Arc::clone(known)));
+                    *known = task;
                 }
             }
             Err(place) => {
-                shard.insert(place, (id, Arc::new(task)));
+                self.before.note(id, || None);
+                shard.insert(place, (id, task));
                 self.len += 1;
             }
         }
@@ -79,6 +88,7 @@ impl ById {
             self.shards.remove(&shard_of(*id));
         }
         self.len -= 1;
+        self.before.note(*id, || Some(Arc::clone(&task)));
         Some(task)
     }
 

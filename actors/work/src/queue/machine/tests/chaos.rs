@@ -263,3 +263,28 @@ fn tasks_are_conserved_under_chaos_and_through_crashes() {
     });
     assert!(lives >= wanted, "{lives}");
 }
+
+#[test]
+fn what_was_done_is_taken_back_with_all_that_follows_from_it() {
+    for seed in 0..SEEDS {
+        let mut chaos = Chaos::new(seed);
+        let round = |chaos: &mut Chaos| {
+            chaos.submit();
+            chaos.claim();
+            chaos.tell();
+            chaos.disturb();
+            chaos.hear();
+        };
+        (0..300).for_each(|_| round(&mut chaos));
+        let before = Tasks::of(chaos.tasks.config.clone(), chaos.tasks.image());
+        chaos.tasks.begin_undo();
+        let mut undos = Vec::new();
+        for _ in 0..20 {
+            (0..10).for_each(|_| round(&mut chaos));
+            undos.extend(chaos.tasks.take_undo());
+        }
+        assert!(undos.len() == 20 && chaos.tasks != before, "seed {seed}");
+        let back = chaos.tasks.taken_back(undos.into_iter().rev());
+        assert!(back == before, "seed {seed}");
+    }
+}
