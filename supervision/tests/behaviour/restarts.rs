@@ -337,11 +337,9 @@ async fn a_child_whose_retry_fails_is_shown_in_quarantine_until_its_team_is_stop
     address.send(Say::Fail).await.unwrap();
     node_until(&tree, "team/bad", |node| node.state == Phase::Failed).await;
     let mut events = tree.observer().events();
-    let error = team.retry_child("bad").await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "child bad did not start: failed: no luck today; see to that, then start it again"
-    );
+    let error = team.retry_child("bad").await.unwrap_err().to_string();
+    let expected = "child bad did not start: failed: no luck today; see to that, then start it again";
+    assert_eq!(error, expected);
     assert_eq!(tree.observer().node("team/bad").unwrap().state, Phase::Failed);
     let told = decisions(&mut events).pop();
     assert!(matches!(told, Some(Decision::Quarantined { .. })), "{told:?}");
