@@ -47,7 +47,9 @@ async fn stop_within(tree: &Tree, limit: Duration, complain: impl Fn(&str)) -> R
 
 async fn kill_teams(tree: &Tree, limit: Duration, complain: impl Fn(&str)) {
     let nodes = tree.observer().snapshot();
-    let left = nodes.iter().filter(|node| is_left(node));
+    let left = nodes
+        .iter()
+        .filter(|node| is_of_team(node) && node.level == Level::Agent && is_alive(node));
     let paths: Vec<_> = left.map(|node| &*node.path).collect();
     if !paths.is_empty() {
         complain(&out_of_time(&paths, limit));
@@ -55,18 +57,27 @@ async fn kill_teams(tree: &Tree, limit: Duration, complain: impl Fn(&str)) {
     let Ok(root) = tree.observer().supervisor("root") else {
         return;
     };
-    let teams: BTreeSet<_> = paths.iter().filter_map(|path| path.split_once('/')).collect();
-    for team in teams.into_iter().map(|(supervisor, _)| team_of(supervisor)) {
+    // Also those that have nobody at this moment: somebody may be about to start.
+    let teams = nodes
+        .iter()
+        .filter(|node| is_of_team(node) && node.level == Level::Supervisor && is_alive(node));
+    let teams: BTreeSet<_> = teams.map(|node| team_of(&node.path)).collect();
+    for team in teams {
         // One that has ended meanwhile needs no kill.
         let _killed = root.kill_child(team).await;
     }
 }
 
-/// Whether it is an agent of a team, and has not ended.
-fn is_left(node: &NodeView) -> bool {
+fn is_of_team(node: &NodeView) -> bool {
     let supervisor = node.path.split('/').next().unwrap_or_default();
-    let has_ended = matches!(node.state, Phase::Stopped | Phase::Specified | Phase::Failed);
-    node.level == Level::Agent && !has_ended && !ROOMS.contains(&supervisor)
+    !ROOMS.contains(&supervisor)
+}
+
+fn is_alive(node: &NodeView) -> bool {
+    !matches!(
+        node.state,
+        Phase::Stopped | Phase::Specified | Phase::Failed | Phase::Backoff
+    )
 }
 
 fn out_of_time(paths: &[&str], limit: Duration) -> String {

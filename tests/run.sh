@@ -58,12 +58,14 @@ stage_build() {
   cargo test --workspace --tests --locked --no-run "${FEATURES[@]}"
 }
 
-# The clock jumps and the disk fails where there is a library for it; a test says so where there is none.
+# The clock jumps, the disk fails and OTP plays where there is what it takes; a test says so where there is not.
 stage_tests() {
   command -v fiu-run >/dev/null || (install_packages fiu-utils) ||
     echo "fiu-utils is not installed: disks that fail are UNTESTED"
   has_faketime || (install_packages faketime) ||
     echo "faketime is not installed: jumps of the clock are UNTESTED"
+  command -v erl >/dev/null || (install_packages erlang-base) ||
+    echo "erlang-base is not installed: supervisors are UNTESTED against those of OTP"
   cargo test --workspace --tests --locked --no-fail-fast "${FEATURES[@]}"
 }
 

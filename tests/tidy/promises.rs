@@ -1,15 +1,18 @@
-//! What the page on security promises: each promise names tests, and each of them is there.
+//! What the pages on security and on OTP promise: each promise names tests, and each of them is there.
 
 use crate::repository::Repository;
 use crate::rule::Fault;
+use crate::source::Source;
 
-const PAGE: &str = "docs/SECURITY.md";
+const PAGES: [&str; 2] = ["docs/SECURITY.md", "docs/OTP.md"];
 
 /// The names that stand slanted in the page, and are no tests.
 pub(crate) fn without_tests(repository: &Repository) -> Vec<Fault> {
-    let Some(page) = repository.file(PAGE) else {
-        return Vec::new();
-    };
+    let pages = PAGES.into_iter().filter_map(|page| repository.file(page));
+    pages.flat_map(|page| without_tests_in(page, repository)).collect()
+}
+
+fn without_tests_in(page: &Source, repository: &Repository) -> Vec<Fault> {
     let is_there = |name: &str| {
         let test = format!("fn {}(", name.replace(' ', "_"));
         repository
@@ -24,7 +27,14 @@ pub(crate) fn without_tests(repository: &Repository) -> Vec<Fault> {
         .flat_map(|(line, text)| slanted(text).map(move |name| (line + 1, name)));
     slanted
         .filter(|(_, name)| !is_there(name))
-        .map(|(line, name)| Fault::new("promises are tested", PAGE, line, format!("there is no test {name:?}")))
+        .map(|(line, name)| {
+            Fault::new(
+                "promises are tested",
+                &page.path,
+                line,
+                format!("there is no test {name:?}"),
+            )
+        })
         .collect()
 }
 
@@ -41,7 +51,7 @@ mod tests {
     #[test]
     fn a_promise_whose_test_is_gone_is_a_fault() {
         let page = (
-            PAGE,
+            PAGES[0],
             "# Security\n\nIt holds. *it holds what it says*, *it is not there at all*.",
         );
         let source = ("src/a.rs", "#[test]\nfn it_holds_what_it_says() {}");

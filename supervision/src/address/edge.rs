@@ -7,6 +7,10 @@ use std::task::Poll;
 use super::Refusal;
 use crate::tree::{Awaited, Node};
 
+/// So often one looks before a circle is one: the room of what a handler was given is free only when its poll is over, and whoever is
+/// held back by no more than that closes none.
+pub(super) const LOOKS: u8 = 8;
+
 /// For as long as it lives, an agent is known to wait for another.
 pub(super) struct Edge {
     waiter: Arc<Node>,
@@ -28,13 +32,16 @@ impl Edge {
     }
 
     /// Fails where this wait closes a circle; otherwise says whether that was known in this poll.
-    ///
-    /// The room of what a handler was given is free once it waits, and who waits for no more than that closes none.
     pub(super) async fn is_open(&self) -> Result<bool, Refusal> {
         if self.circle().is_none() {
             return Ok(true);
         }
-        wait_once().await;
+        for _ in 1..LOOKS {
+            wait_once().await;
+            if self.circle().is_none() {
+                return Ok(false);
+            }
+        }
         self.circle().map_or(Ok(false), Err)
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-use super::edge::Edge;
+use super::edge::{Edge, LOOKS};
 use super::refused::Failed;
 use super::{Address, Refusal};
 use crate::agent::current::engaged;
@@ -29,19 +29,11 @@ pub(super) struct InLine<'a, M: Message> {
 struct AsAgent {
     edge: Edge,
     turn: Arc<Turn>,
-    look: Look,
+    /// How often it still looks for a circle where it is held back.
+    looks: u8,
 }
 
-/// Whether to look for a circle when it is held back.
-#[derive(Clone, Copy)]
-enum Look {
-    First,
-    /// The room of what a handler was given is free once it waits.
-    Again,
-    NoMore,
-}
-
-/// Has come when room is set aside, also before the agent runs again.
+/// Has come when there is room, also before the agent runs again.
 struct Turn {
     has_come: AtomicBool,
     task: AtomicWaker,
@@ -54,14 +46,12 @@ impl Awaited for Turn {
 }
 
 impl Wake for Turn {
-    /// The line gives the waker away when it is done with who waits.
     fn wake(self: Arc<Self>) {
-        self.has_come.store(true, Ordering::SeqCst);
-        self.task.wake();
+        self.wake_by_ref();
     }
 
-    /// Otherwise it only makes him look again.
     fn wake_by_ref(self: &Arc<Self>) {
+        self.has_come.store(true, Ordering::SeqCst);
         self.task.wake();
     }
 }
@@ -86,19 +76,18 @@ impl AsAgent {
         Self {
             edge: Edge::of(sender, target, Arc::clone(&turn) as Arc<dyn Awaited>),
             turn,
-            look: Look::First,
+            looks: LOOKS,
         }
     }
 
     /// The circle that its waiting closes, once that is sure.
     fn circle(&mut self) -> Option<Refusal> {
-        let circle = match self.look {
-            Look::NoMore => None,
-            Look::First | Look::Again => self.edge.circle(),
-        };
-        let may_open = matches!(self.look, Look::First) && circle.is_some();
-        self.look = if may_open { Look::Again } else { Look::NoMore };
-        if may_open {
+        if self.looks == 0 || self.turn.has_come() {
+            return None;
+        }
+        let circle = self.edge.circle();
+        self.looks = if circle.is_some() { self.looks - 1 } else { 0 };
+        if self.looks > 0 {
             self.turn.task.wake();
             return None;
         }
@@ -108,9 +97,13 @@ impl AsAgent {
 
 impl<M: Message> InLine<'_, M> {
     fn poll_offer(&mut self, cx: &Context<'_>) -> Poll<Result<u64, ()>> {
-        let Some(sender) = &self.as_agent else {
+        let Some(sender) = &mut self.as_agent else {
             return self.mailbox.poll_offer(&mut self.parcel, &mut self.place, cx);
         };
+        if sender.turn.has_come.swap(false, Ordering::SeqCst) {
+            // Others may have taken it for let in, and looked no further.
+            sender.looks = LOOKS;
+        }
         sender.turn.task.register(cx.waker());
         let waker = Waker::from(Arc::clone(&sender.turn));
         let cx = Context::from_waker(&waker);
@@ -167,20 +160,32 @@ mod tests {
         Node::new(Level::Agent, Name::unchecked(name), "A")
     }
 
+    /// Whether it is granted at once, or let in when it looks.
     #[test]
     fn the_room_of_an_agent_has_come_before_it_runs_again() {
+        for (count, release_each) in [(1, false), (2, true)] {
+            has_come_before_it_runs_again(count, release_each);
+        }
+    }
+
+    fn has_come_before_it_runs_again(count: usize, release_each: bool) {
         let (sender, target) = (node("a"), node("b"));
-        let address = Address::new(Mailbox::new(Arc::clone(&target), 1, Overflow::Wait));
-        address.try_send(Note).unwrap();
-        let mut waiting = address.in_line(Parcel::plain(Note));
+        let address = Address::new(Mailbox::new(Arc::clone(&target), count, Overflow::Wait));
+        while address.try_send(Note).is_ok() {}
+        let many = (0..count).map(|_| Note).collect();
+        let mut waiting = address.in_line(Parcel::many(many));
         waiting.as_agent = Some(AsAgent::new(Arc::clone(&sender), &target));
         let mut waiting = pin!(waiting);
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(cx).is_pending());
         assert!(target.circle_through(&sender).is_some());
         let mut hold = address.mailbox().sit_down().unwrap();
-        assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
-        address.mailbox().queue.release(&hold.notes);
+        for left in (0..count).rev() {
+            assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
+            if release_each || left == 0 {
+                address.mailbox().queue.release(&hold.notes);
+            }
+        }
         assert_eq!(target.circle_through(&sender), None);
         assert!(waiting.as_mut().poll(cx).is_ready());
     }

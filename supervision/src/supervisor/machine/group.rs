@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::children::Rank;
 use super::condition::{Condition, Sequel};
 use super::io::ChildKey;
-use super::{Machine, Progress, Step};
+use super::{Machine, Progress, Step, Sweep};
 use crate::clock::Moment;
 use crate::policy::Strategy;
 
@@ -19,8 +19,8 @@ pub(super) struct Group {
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// Children up to `upto` have yet to be stopped, or all are and the pause is not over.
-    Stopping { upto: Rank },
+    /// Children have yet to be stopped, or all are and the pause is not over.
+    Stopping { sweep: Sweep },
     /// Children from `next` on have yet to be started.
     Starting { next: Rank },
 }
@@ -107,7 +107,7 @@ impl Step<'_> {
         };
         self.machine.group = Some(Group {
             first: self.machine.group_first(key),
-            stage: Stage::Stopping { upto: Rank::LAST },
+            stage: Stage::Stopping { sweep: Sweep::BEGIN },
             pause,
         });
     }
@@ -127,12 +127,12 @@ impl Step<'_> {
         let Some(mut group) = self.machine.group else {
             return;
         };
-        if let Stage::Stopping { upto } = group.stage {
-            let upto = self.stop_leftward(group.first, upto);
-            group.stage = if upto < group.first && group.pause.is_none() {
+        if let Stage::Stopping { sweep } = group.stage {
+            let sweep = self.stop_leftward(group.first, sweep);
+            group.stage = if sweep.upto < group.first && group.pause.is_none() {
                 Stage::Starting { next: group.first }
             } else {
-                Stage::Stopping { upto }
+                Stage::Stopping { sweep }
             };
         }
         let mut is_complete = false;

@@ -93,12 +93,28 @@ enum Progress {
         last: Rank,
     },
     Running,
-    /// Children up to `upto` have yet to be stopped.
+    /// Children have yet to be stopped.
     Ending {
         reason: ExitReason,
-        upto: Rank,
+        sweep: Sweep,
     },
     Ended,
+}
+
+/// How far children have been stopped, from right to left.
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    /// Up to here they have yet to go.
+    upto: Rank,
+    /// The leftmost that was asked with those it stops along with. One may have been on its way out before.
+    asked: Rank,
+}
+
+impl Sweep {
+    const BEGIN: Self = Self {
+        upto: Rank::LAST,
+        asked: Rank::LAST,
+    };
 }
 
 /// The call that made a child start: it, not the supervisor, bears the failure of that start.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::children::{Child, Rank};
 use super::condition::{Condition, Pressed, Sequel, Stopping};
 use super::io::{AdminError, Alarm, ChildKey, Decision, Effect, Incarnation, Overdue};
-use super::{Progress, Step};
+use super::{Progress, Step, Sweep};
 use crate::name::Name;
 use crate::policy::Shutdown;
 use crate::reason::{ExitReason, KillCause};
@@ -172,7 +172,7 @@ impl Step<'_> {
         }
         self.machine.progress = Progress::Ending {
             reason,
-            upto: Rank::LAST,
+            sweep: Sweep::BEGIN,
         };
         self.machine.group = None;
         for starter in std::mem::take(&mut self.machine.starters).into_values() {
@@ -187,15 +187,15 @@ impl Step<'_> {
     }
 
     pub(super) fn proceed_with_end(&mut self) {
-        let Progress::Ending { upto: from, .. } = self.machine.progress else {
+        let Progress::Ending { sweep, .. } = self.machine.progress else {
             return;
         };
         let mut is_complete = self.machine.children.tally().alive == 0;
         if !self.machine.is_dynamic() {
-            let reached = self.stop_leftward(Rank::FIRST, from);
-            is_complete = reached < Rank::FIRST;
-            if let Progress::Ending { upto, .. } = &mut self.machine.progress {
-                *upto = reached;
+            let reached = self.stop_leftward(Rank::FIRST, sweep);
+            is_complete = reached.upto < Rank::FIRST;
+            if let Progress::Ending { sweep, .. } = &mut self.machine.progress {
+                *sweep = reached;
             }
         }
         if is_complete {
@@ -213,35 +213,36 @@ impl Step<'_> {
         }
     }
 
-    /// Stops children from `upto` leftward to `first`, each gone before the next unless they stop along with each other;
+    /// Stops children from `sweep` leftward to `first`, each gone before the next unless they stop along with each other;
     /// says where to go on, which is before `first` once all are gone.
-    pub(super) fn stop_leftward(&mut self, first: Rank, mut upto: Rank) -> Rank {
-        while let Some(child) = self.machine.children.rightmost(first, upto) {
+    pub(super) fn stop_leftward(&mut self, first: Rank, mut sweep: Sweep) -> Sweep {
+        while let Some(child) = self.machine.children.rightmost(first, sweep.upto) {
             let (key, rank) = (child.key, child.rank);
-            let is_asked = matches!(child.condition, Condition::Stopping(_));
             if !self.see_out(key) {
-                if !is_asked {
-                    self.stop_along(first, rank);
+                if rank < sweep.asked {
+                    sweep.asked = self.stop_along(first, rank);
                 }
-                return rank;
+                sweep.upto = rank;
+                return sweep;
             }
-            upto = rank.before();
+            sweep.upto = rank.before();
         }
-        first.before()
+        sweep.upto = first.before();
+        sweep
     }
 
-    /// Has those stop too that do so when the child at `rank` does.
-    fn stop_along(&mut self, first: Rank, mut rank: Rank) {
+    /// Has those stop too that do so when the child at `rank` does; returns the leftmost of them.
+    fn stop_along(&mut self, first: Rank, mut rank: Rank) -> Rank {
         let goes_on = |step: &Self, child: &Child| child.policy.stops_along || !step.machine.stops_in_order();
-        while let Some(child) = self.machine.children.rightmost(first, rank) {
-            if !goes_on(self, child) {
-                break;
-            }
-            rank = child.rank.before();
-            if let Some(next) = self.machine.children.rightmost(first, rank) {
-                self.see_out(next.key);
-            }
+        let child = self.machine.children.rightmost(first, rank);
+        let mut is_along = child.is_some_and(|child| goes_on(self, child));
+        while is_along && let Some(next) = self.machine.children.rightmost(first, rank.before()) {
+            let key = next.key;
+            // It may be forgotten.
+            (rank, is_along) = (next.rank, goes_on(self, next));
+            self.see_out(key);
         }
+        rank
     }
 
     /// Makes a child end if it has to; true once it need not be waited for.

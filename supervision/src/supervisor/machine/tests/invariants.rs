@@ -57,6 +57,17 @@ impl World {
         }
     }
 
+    /// Where children stop in parallel nobody waits for another's end to be asked.
+    pub(super) fn check_parallel_stop(&self) {
+        let is_at_once = self.machine.is_ending() && !self.machine.stops_in_order();
+        let waits = self.living.iter().find(|(_, living)| is_at_once && !living.is_asked);
+        assert!(
+            waits.is_none(),
+            "I7: {:?} has not been asked",
+            waits.map(|(key, _)| key)
+        );
+    }
+
     pub(super) fn finish(&mut self, overdue: &[Overdue]) {
         self.has_ended = true;
         for (key, living) in &self.living {

@@ -151,6 +151,17 @@ fn children_that_stop_in_parallel_are_gone_within_the_longest_of_their_times() {
 }
 
 #[test]
+fn children_stop_in_parallel_though_the_last_is_on_its_way_out_already() {
+    let policy = SupervisorPolicy {
+        stop_order: StopOrder::Parallel,
+        ..one_for_one()
+    };
+    let mut case = Case::up(policy, permanent(), &ABC);
+    assert_eq!(case.terminate("c"), "stop c1");
+    assert_eq!(case.stop(), "stop b1, stop a1");
+}
+
+#[test]
 fn one_that_stops_along_is_the_neighbour_of_one_that_does_not_and_waits_for_its_turn() {
     let along = ChildPolicy {
         stops_along: true,

@@ -84,6 +84,7 @@ impl World {
             self.perform(effect);
         }
         self.is_ending = self.machine.is_ending();
+        self.check_parallel_stop();
         self.check_tallies();
         self.check_waiting();
     }
