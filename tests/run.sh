@@ -8,7 +8,7 @@ exec </dev/null
 readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
 # Where all stages run, these do so beside the tests, which wait more than they compute: with what those leave of the processors.
 # First those with a folder of their own to build in: a build in that of the tests would have these wait until it is done.
-readonly BESIDE=(simulation shuttle lints documentation benches dependencies)
+readonly BESIDE=(simulation shuttle lints documentation benches documentation_tests examples dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 # What needs a Prometheus and an Alertmanager is built for these alone.
 readonly WATCHED=(--features triarch/watched)
