@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use triarch_supervision::clock::{Moment, Seeded};
 use triarch_supervision::prelude::*;
+use triarch_supervision::reason::KillCause;
 use triarch_supervision::supervisor::ChildStatus;
 use triarch_supervision::supervisor::{ChildState, Decision};
 use triarch_supervision::tree::{Event, Fact, Phase};
@@ -51,7 +52,19 @@ impl Driver<'_> {
                     ChildState::Starting | ChildState::Stopping | ChildState::Restarting
                 )
             };
-            for child in children.iter().filter(is_moving) {
+            // Whoever is held back by one that stays down is killed as stuck at message after message.
+            let is_stuck_at_each = |child: &&ChildStatus| {
+                let node = self.tree.observer().node(&format!("{}/{}", team.path, child.name));
+                node.is_ok_and(|node| {
+                    let waits = node.mailbox.is_some_and(|mailbox| mailbox.depth > 0);
+                    waits && node.last_exit == Some(ExitReason::Killed(KillCause::Stuck))
+                })
+            };
+            for child in children
+                .iter()
+                .filter(is_moving)
+                .filter(|child| !is_stuck_at_each(child))
+            {
                 let what = format!(
                     "S14 {}/{} is {:?} after {CALM:?} of calm",
                     team.path, child.name, child.state
