@@ -160,35 +160,28 @@ mod tests {
         Node::new(Level::Agent, Name::unchecked(name), "A")
     }
 
+    /// Whether it is granted, or let in when it looks.
     #[test]
-    fn the_room_of_an_agent_that_is_granted_has_come_before_it_runs_again() {
-        has_come_before_it_runs_again(1, false);
-    }
-
-    #[test]
-    fn and_that_of_one_that_is_let_in_when_it_looks() {
-        has_come_before_it_runs_again(2, true);
-    }
-
-    fn has_come_before_it_runs_again(count: usize, release_each: bool) {
-        let (sender, target) = (node("a"), node("b"));
-        let address = Address::new(Mailbox::new(Arc::clone(&target), count, Overflow::Wait));
-        while address.try_send(Note).is_ok() {}
-        let many = (0..count).map(|_| Note).collect();
-        let mut waiting = address.in_line(Parcel::many(many));
-        waiting.as_agent = Some(AsAgent::new(Arc::clone(&sender), &target));
-        let mut waiting = pin!(waiting);
-        let cx = &mut Context::from_waker(Waker::noop());
-        assert!(waiting.as_mut().poll(cx).is_pending());
-        assert!(target.circle_through(&sender).is_some());
-        let mut hold = address.mailbox().sit_down().expect("nobody reads it");
-        for left in (0..count).rev() {
-            assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
-            if release_each || left == 0 {
-                address.mailbox().queue.release(&hold.notes);
+    fn the_room_of_an_agent_has_come_before_it_runs_again() {
+        for (count, release_each) in [(1, false), (2, true)] {
+            let (sender, target) = (node("a"), node("b"));
+            let address = Address::new(Mailbox::new(Arc::clone(&target), count, Overflow::Wait));
+            while address.try_send(Note).is_ok() {}
+            let mut waiting = address.in_line(Parcel::many((0..count).map(|_| Note).collect()));
+            waiting.as_agent = Some(AsAgent::new(Arc::clone(&sender), &target));
+            let mut waiting = pin!(waiting);
+            let cx = &mut Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(cx).is_pending());
+            assert!(target.circle_through(&sender).is_some());
+            let mut hold = address.mailbox().sit_down().unwrap();
+            for left in (0..count).rev() {
+                assert!(address.mailbox().queue.take(&mut hold.notes).is_some());
+                if release_each || left == 0 {
+                    address.mailbox().queue.release(&hold.notes);
+                }
             }
+            assert_eq!(target.circle_through(&sender), None);
+            assert!(waiting.as_mut().poll(cx).is_ready());
         }
-        assert_eq!(target.circle_through(&sender), None);
-        assert!(waiting.as_mut().poll(cx).is_ready());
     }
 }

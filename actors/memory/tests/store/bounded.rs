@@ -346,7 +346,8 @@ async fn what_waits_for_a_disk_that_hangs_is_bounded_by_bytes() {
         most = waits => most,
         _ = &mut puts => panic!("the disk hangs"),
     };
-    assert!((60..68).contains(&most), "{most} writes of 1 MB wait");
+    // Those that the writer has taken for the next batch count until it waits itself.
+    assert!((60..72).contains(&most), "{most} writes of 1 MB wait");
     drop(held);
     assert!(puts.await.iter().all(Result::is_ok));
     let huge = drawer.put(plain("huge", &"x".repeat(3 * MEGABYTE))).await;
