@@ -41,26 +41,31 @@ impl Drawer {
     /// What is under a key, as `look` sees it. Asks no agent and waits for nobody.
     #[inline]
     pub fn read<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
-        self.glance(key, |entry| {
-            entry.touch(self.reach.store.clock().coarse());
-            look(entry)
-        })
+        let clock = self.reach.store.clock();
+        self.told(self.space.read(key, clock, |entry| self.admits(entry), look))
     }
 
     /// The same, and it does not count as read: it goes no later where others need room, and nobody is told a time of it.
     #[inline]
     pub(crate) fn glance<R>(&self, key: &str, look: impl FnOnce(&Arc<Entry>) -> R) -> Result<Option<R>, Error> {
-        let admitted = |entry: &Arc<Entry>| {
-            self.space.with_rules(|rules| {
-                let level = rules.access.read;
-                match level {
-                    Level::Public => true,
-                    Level::Private => level.admits(&self.who, &rules.belonging, Some(entry.owner())),
-                    _ => level.admits(&self.who, &rules.belonging, None),
-                }
-            })
-        };
-        let read = self.space.glance(key, self.reach.store.clock(), admitted, look);
+        let clock = self.reach.store.clock();
+        self.told(self.space.glance(key, clock, |entry| self.admits(entry), look))
+    }
+
+    #[inline]
+    fn admits(&self, entry: &Arc<Entry>) -> bool {
+        self.space.with_rules(|rules| {
+            let level = rules.access.read;
+            match level {
+                Level::Public => true,
+                Level::Private => level.admits(&self.who, &rules.belonging, Some(entry.owner())),
+                _ => level.admits(&self.who, &rules.belonging, None),
+            }
+        })
+    }
+
+    #[inline]
+    fn told<R>(&self, read: Result<Option<R>, Barred>) -> Result<Option<R>, Error> {
         match read {
             Ok(Some(seen)) => Ok(Some(seen)),
             Err(Barred) => Err(self.refused(Verb::Read)),
