@@ -26,6 +26,12 @@ use tokio::sync::Barrier;
 pub use crate::sys::holds::Hold;
 pub use crate::sys::simulated::{Call, Fault, SimDisk};
 
+/// Two ways for a disk to take nothing for long: it is full, or each sync fails. `space(None)` and [`SimDisk::heal`] end them.
+pub const REFUSING: [fn(&SimDisk); 2] = [
+    |disk| disk.space(Some(disk.used())),
+    |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
+];
+
 /// How many syncs of a disk it takes while so many parties, each a task of its own, do something so often, one time after the
 /// other. They begin together: else the first one would be alone while the others are not there yet.
 ///

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use triarch_bus::{ArchiveError, ForgetError, When};
-use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_journal::testing::{Call, Fault, REFUSING, SimDisk};
 
 use super::*;
 
@@ -150,15 +150,11 @@ async fn what_comes_again_while_the_journal_is_closed_is_counted_as_left_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
-    let faults: [fn(&SimDisk); 2] = [
-        |disk| disk.space(Some(disk.used())),
-        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
-    ];
-    for fault in faults {
+    for refuse in REFUSING {
         let disk = SimDisk::new(1);
         let house = House::on(Arc::new(disk.clone())).await;
         house.say("log.a", "before").await.unwrap();
-        fault(&disk);
+        refuse(&disk);
         for _ in 0..100 {
             let begun = Instant::now();
             house.say("log.a", "x").await.unwrap_err();

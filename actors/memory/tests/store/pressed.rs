@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_journal::testing::{Call, Fault, REFUSING, SimDisk};
 use triarch_memory::{Drawer, Durability, Error, Lifetime, Namespace, Op, Put, Quota, Retention, Rules, Value};
 
 use super::house::{CALM, House, keeping, key, name, open_to_all, plain, text, three};
@@ -302,16 +302,12 @@ async fn a_durable_write_waits_for_one_part_of_a_flush_and_not_for_all_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
-    let faults: [fn(&SimDisk); 2] = [
-        |disk| disk.space(Some(disk.used())),
-        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
-    ];
-    for fault in faults {
+    for refuse in REFUSING {
         let disk = SimDisk::new(1);
         let house = House::on(&disk).await;
         let drawer = house.drawer("journal");
         drawer.put(plain("before", "x")).await.unwrap();
-        fault(&disk);
+        refuse(&disk);
         for _ in 0..100 {
             let begun = Instant::now();
             drawer.put(plain("k", "x")).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use triarch_journal::testing::{Call, Fault, SimDisk};
+use triarch_journal::testing::{Call, Fault, REFUSING, SimDisk};
 use triarch_supervision::metrics::Instruments;
 use triarch_work::config::Config;
 use triarch_work::error::{Error, Refusal, TaskError};
@@ -276,15 +276,11 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 #[tokio::test(start_paused = true)]
 async fn a_full_or_failing_disk_is_told_at_once_and_written_soon_after_it_is_mended() {
-    let faults: [fn(&SimDisk); 2] = [
-        |disk| disk.space(Some(disk.used())),
-        |disk| (0..10_000).for_each(|_| disk.fail(Call::Sync, 0, Fault::Io)),
-    ];
-    for fault in faults {
+    for refuse in REFUSING {
         let disk = SimDisk::new(1);
         let house = open(Arc::new(disk.clone()), Config::default()).await;
         let id = house.submit(task()).await;
-        fault(&disk);
+        refuse(&disk);
         for _ in 0..100 {
             let begun = Instant::now();
             house.tasks.submit(vec![task()]).await.unwrap_err();
