@@ -15,7 +15,10 @@ const PERIOD: Duration = Duration::from_hours(1);
 
 /// Who did what since the last look, and how often each was to start.
 #[derive(Clone)]
-struct Book(Arc<Mutex<Pages>>, Order);
+struct Book {
+    pages: Arc<Mutex<Pages>>,
+    order: Order,
+}
 
 #[derive(Default)]
 struct Pages {
@@ -27,12 +30,12 @@ struct Pages {
 
 impl Book {
     fn write(&self, name: &str, mark: &str) {
-        self.0.lock().unwrap().trace.push(format!("{name}{mark}"));
+        self.pages.lock().unwrap().trace.push(format!("{name}{mark}"));
     }
 
     fn trace(&self) -> String {
-        let mut trace = std::mem::take(&mut self.0.lock().unwrap().trace);
-        if self.1 == Order::Dynamic {
+        let mut trace = std::mem::take(&mut self.pages.lock().unwrap().trace);
+        if self.order == Order::Dynamic {
             // Its children stop all at once.
             trace.sort();
         }
@@ -40,7 +43,7 @@ impl Book {
     }
 
     fn begins(&self, part: &Part) -> Outcome {
-        let pages = &mut *self.0.lock().unwrap();
+        let pages = &mut *self.pages.lock().unwrap();
         let starts = pages.starts.entry(part.name.clone()).or_default();
         *starts += 1;
         let outcome = part.starts[(*starts).min(part.starts.len()) - 1];
@@ -51,7 +54,7 @@ impl Book {
     }
 
     fn life(&self, name: &str) -> usize {
-        self.0.lock().unwrap().lives[name]
+        self.pages.lock().unwrap().lives[name]
     }
 }
 
@@ -152,7 +155,8 @@ pub(crate) fn play(scenario: &Scenario) -> Vec<String> {
 }
 
 async fn played(scenario: &Scenario) -> Vec<String> {
-    let book = Book(Arc::default(), scenario.order);
+    let (pages, order) = (Arc::default(), scenario.order);
+    let book = Book { pages, order };
     let root = Root::new()
         .intensity(Intensity::new(scenario.above, PERIOD))
         .backoff(Backoff::none());
@@ -233,7 +237,7 @@ impl Play {
             None => format!("{}:-", child.name),
         });
         let mut shown: Vec<_> = shown.collect();
-        if self.book.1 == Order::Dynamic {
+        if self.book.order == Order::Dynamic {
             shown.sort();
         }
         format!("{given} [{trace}] {}", shown.join(" "))
