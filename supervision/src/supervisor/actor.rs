@@ -118,7 +118,7 @@ impl ractor::Actor for SupervisorActor {
             tokio::task::yield_now().await;
         }
         desk.obey(order);
-        Ok(())
+        desk.bear_crowd().await
     }
 
     fn handle_supervisor_evt(

@@ -5,6 +5,10 @@
 
 mod calls;
 mod children;
+mod crowd;
+#[cfg(not(shuttle))]
+#[cfg(test)]
+mod crowd_test;
 mod effects;
 #[cfg(not(shuttle))]
 #[cfg(test)]
@@ -20,6 +24,7 @@ use std::sync::Arc;
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use self::crowd::{Start, workers};
 use self::starts::HeldBack;
 use self::ward::{Present, Ward};
 use super::actor::{Charge, Order};
@@ -48,6 +53,9 @@ pub(crate) struct Desk {
     left_behind: Option<(ChildKey, Spawned)>,
     /// Starts that wait until nothing is left of the incarnation before.
     held_back: Numbered<ChildKey, HeldBack>,
+    /// Whether starts are gathered, to begin together.
+    gathers: bool,
+    crowd: Vec<Start>,
     calls: Numbered<CallId, Caller<CallResult>>,
     /// Children that are to be remembered once they have started, by the call that added them.
     adding: Numbered<CallId, (ChildKey, ChildSpec)>,
@@ -97,6 +105,8 @@ impl Desk {
             lingering: Numbered::default(),
             left_behind: None,
             held_back: Numbered::default(),
+            gathers: false,
+            crowd: Vec::new(),
             latest: ChildKey(0),
             calls: Numbered::default(),
             adding: Numbered::default(),
@@ -118,7 +128,7 @@ impl Desk {
             Order::Boot => self.boot(),
             Order::GoOn => {
                 self.goes_on = false;
-                self.feed(Input::GoOn);
+                self.feed_for_many(Input::GoOn);
             }
             Order::Add { spec, caller } => self.add(spec, caller),
             Order::Terminate { name, caller } => self.terminate(&name, caller),
@@ -155,7 +165,14 @@ impl Desk {
         if self.charge.parent.is_none() && !self.keep_time() {
             return self.feed(Input::Stop);
         }
-        self.feed(Input::Boot);
+        self.feed_for_many(Input::Boot);
+    }
+
+    /// What has many start: where there is more than one worker, they do not begin here, one after the other.
+    fn feed_for_many(&mut self, input: Input) {
+        self.gathers = workers() > 1;
+        self.feed(input);
+        self.gathers = false;
     }
 
     /// Has the tree's time kept from now on, as is the root's business; returns whether it is.

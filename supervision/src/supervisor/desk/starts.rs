@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ractor::ActorRef;
+
 use super::Desk;
 use super::children::{GONE_CHECK, LONGEST_PAUSE, ended};
+use super::crowd::Start;
 use super::ward::Present;
+use crate::child::{Spawned, Startable};
 use crate::clock::Moment;
 use crate::reason::{ExitReason, Failure};
 use crate::supervisor::actor::Order;
 use crate::supervisor::machine::{Alarm, ChildKey, Incarnation};
-use crate::tree::{KILL, STOP};
+use crate::tree::{KILL, STOP, Shared};
 
 /// A start that waits until nothing is left of the incarnation before, which has outlived the supervisor it had.
 pub(super) struct HeldBack {
@@ -75,30 +79,75 @@ impl Desk {
     fn begin(&mut self, key: ChildKey, incarnation: Incarnation) {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         ward.awaits_start = true;
-        let node = ward.child.node();
-        ward.child.join_tree(Some(&self.path), &self.charge.shared);
+        let child = Arc::clone(&ward.child);
+        if self.gathers {
+            let start = Start {
+                key,
+                incarnation,
+                child,
+            };
+            return self.crowd.push(start);
+        }
+        let shell = self.left_behind.take_if(|(of, _)| *of == key).map(|(_, shell)| shell);
+        let born = self.place().bear(child, incarnation, shell);
+        self.is_born(key, incarnation, born);
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            path: &self.path,
+            shared: &self.charge.shared,
+            parent: &self.myself,
+            now: self.now,
+        }
+    }
+
+    /// An incarnation has begun, or has ended because it could not.
+    pub(super) fn is_born(&mut self, key: ChildKey, incarnation: Incarnation, born: Result<Spawned, ExitReason>) {
+        match (born, self.wards.get_mut(&key)) {
+            (Ok(actor), Some(ward)) => {
+                self.by_actor.insert(actor.cell.get_id().pid(), key);
+                ward.present = Some(Present { incarnation, actor });
+                ward.has_started = false;
+            }
+            (Err(reason), _) => self.inputs.push_back(ended(key, incarnation, reason, false)),
+            // Wards of whom a start is under way stay.
+            (Ok(actor), None) => actor.cell.kill(),
+        }
+    }
+}
+
+/// Where incarnations begin, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a str,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) parent: &'a ActorRef<Order>,
+    pub(super) now: Moment,
+}
+
+impl Place<'_> {
+    /// Begins an incarnation, in the shell that the one before has left where there is one. It has ended where it cannot begin.
+    pub(super) fn bear(
+        self,
+        child: Arc<dyn Startable>,
+        incarnation: Incarnation,
+        shell: Option<Spawned>,
+    ) -> Result<Spawned, ExitReason> {
+        let node = Arc::clone(child.node());
+        child.join_tree(Some(self.path), self.shared);
         node.lower(STOP | KILL);
         node.set_kill_cause(None);
         node.begin(incarnation, self.now);
-        let child = || Arc::clone(&ward.child);
-        let spawned = match self.left_behind.take_if(|(of, _)| *of == key) {
-            Some((_, shell)) if child().revive(&shell.cell, incarnation) => Ok(shell),
-            _ => child().spawn(self.myself.get_cell(), incarnation),
-        };
-        match spawned {
-            Ok(spawned) => {
-                self.by_actor.insert(spawned.cell.get_id().pid(), key);
-                ward.present = Some(Present {
-                    incarnation,
-                    actor: spawned,
-                });
-                ward.has_started = false;
-            }
-            Err(refused) => {
-                let reason = ExitReason::Error(Failure::from(refused));
-                node.ended(incarnation, reason.clone(), Moment::now());
-                self.inputs.push_back(ended(key, incarnation, reason, false));
-            }
+        if let Some(shell) = shell
+            && Arc::clone(&child).revive(&shell.cell, incarnation)
+        {
+            return Ok(shell);
         }
+        child.spawn(self.parent.get_cell(), incarnation).map_err(|refused| {
+            let reason = ExitReason::Error(Failure::from(refused));
+            node.ended(incarnation, reason.clone(), Moment::now());
+            reason
+        })
     }
 }

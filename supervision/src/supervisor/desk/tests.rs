@@ -16,9 +16,11 @@ use crate::tree::{Events, Fact, Node, Phase, Shared};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A child of which something is left when it has ended.
-struct Lingering {
-    child: Arc<dyn Startable>,
-    is_left: Arc<AtomicBool>,
+pub(super) struct Lingering {
+    pub(super) child: Arc<dyn Startable>,
+    pub(super) is_left: Arc<AtomicBool>,
+    /// What is to be done when its actor is made.
+    pub(super) first: fn(),
 }
 
 impl Startable for Lingering {
@@ -35,6 +37,7 @@ impl Startable for Lingering {
     }
 
     fn spawn(self: Arc<Self>, parent: ActorCell, incarnation: u64) -> Result<Spawned, SpawnErr> {
+        (self.first)();
         Arc::clone(&self.child).spawn(parent, incarnation)
     }
 
@@ -110,6 +113,7 @@ async fn held_back(shape: impl FnOnce(Child<Echo>) -> Child<Echo>) -> Scene {
         spec.child = Arc::new(Lingering {
             child: Arc::clone(&spec.child),
             is_left: Arc::clone(&is_left),
+            first: || (),
         });
     }
     let tree = Root::new().seed(1).supervisor(team).start().await.unwrap();

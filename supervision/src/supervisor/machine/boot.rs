@@ -3,7 +3,7 @@
 use super::children::{Child, Rank};
 use super::condition::Condition;
 use super::io::{ChildKey, Decision, Effect, Incarnation, Outcome};
-use super::{Progress, Step};
+use super::{PORTION, Progress, Step};
 
 impl Step<'_> {
     pub(super) fn boot(&mut self) {
@@ -22,7 +22,7 @@ impl Step<'_> {
         };
         let next = self.start_rightward(next, last);
         self.machine.progress = Progress::Booting { next, last };
-        if self.machine.children.tally().in_turn == 0 {
+        if self.are_all_up() {
             self.finish_boot(last);
         }
     }
@@ -60,19 +60,25 @@ impl Step<'_> {
         }
     }
 
-    /// Starts those from `next` to `last` that await their turn, as far as the order allows; says where to go on.
-    /// All are up once no start holds the turn.
+    /// Starts those from `next` to `last` that await their turn, as far as the order and the portion allow; says where to go on.
     pub(super) fn start_rightward(&mut self, mut next: Rank, last: Rank) -> Rank {
-        while self.machine.children.tally().in_turn < self.machine.starts_at_once() {
+        while self.machine.may_start_another() {
             let Some(child) = self.machine.children.next_awaiting(next, last) else {
+                self.machine.portion = PORTION;
                 return self.machine.children.next_rank().min(last.after()).max(next);
             };
             let key = child.key;
             next = child.rank.after();
             self.start(key, true);
+            self.machine.has_started_one();
         }
         self.machine.holds_back = !self.machine.starts_in_order() && next <= last;
         next
+    }
+
+    /// Whether the walk under way has come to its end, and no start holds the turn.
+    pub(super) fn are_all_up(&self) -> bool {
+        !self.machine.holds_back && self.machine.children.tally().in_turn == 0
     }
 
     /// Starts a new incarnation; `in_turn` where others wait for it.

@@ -155,12 +155,21 @@ impl Default for Children {
 }
 
 impl Children {
-    /// None yet, and room for `many`.
-    pub(super) fn for_many(many: usize) -> Self {
-        let mut children = Self::default();
-        children.by_key.reserve(many);
-        children.by_name.reserve(many);
-        children
+    /// These in their order, all awaiting their turn; the first that is there twice is none.
+    pub(super) fn of(children: Vec<(ChildKey, Name, ChildPolicy)>) -> Result<Self, Name> {
+        let mut all = Self::default();
+        all.by_key.reserve(children.len());
+        all.by_name.reserve(children.len());
+        let mut ranks = Vec::with_capacity(children.len());
+        for (key, name, policy) in children {
+            if !all.is_free(key, &name) {
+                return Err(name);
+            }
+            ranks.push((all.admit(key, name, policy), key));
+        }
+        // Ranks that come one by one leave every second place in the tree's leaves empty.
+        all.by_rank = ranks.into_iter().collect();
+        Ok(all)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -218,6 +227,12 @@ impl Children {
 
     /// Adds a child at the right end, awaiting its turn.
     pub(super) fn append(&mut self, key: ChildKey, name: Name, policy: ChildPolicy) {
+        let rank = self.admit(key, name, policy);
+        self.by_rank.insert(rank, key);
+    }
+
+    /// Takes a child in but for its rank, which is the next.
+    fn admit(&mut self, key: ChildKey, name: Name, policy: ChildPolicy) -> Rank {
         let rank = self.next_rank;
         self.next_rank = rank.after();
         let child = Box::new(Child {
@@ -233,9 +248,9 @@ impl Children {
             attempts: 0,
         });
         self.tally.enter(&child);
-        self.by_rank.insert(rank, key);
         self.by_name.insert(name, key);
         self.by_key.insert(key, child);
+        rank
     }
 
     /// Changes a child, the only way to do so.

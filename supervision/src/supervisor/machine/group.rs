@@ -139,7 +139,7 @@ impl Step<'_> {
         if let Stage::Starting { next } = group.stage {
             let next = self.start_rightward(next, Rank::LAST);
             group.stage = Stage::Starting { next };
-            is_complete = self.machine.children.tally().in_turn == 0;
+            is_complete = self.are_all_up();
         }
         self.machine.group = (!is_complete).then_some(group);
     }

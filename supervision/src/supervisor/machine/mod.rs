@@ -73,9 +73,9 @@ pub(crate) struct Machine {
     terminators: BTreeMap<ChildKey, Vec<CallId>>,
     overdue: Vec<Overdue>,
     last_alarm: u64,
-    /// How many of the starts that others wait for may be under way.
-    at_once: usize,
-    /// Whether more starts could begin than that.
+    /// How many starts may begin before others have their turn, where they do not follow each other.
+    portion: usize,
+    /// Whether there are more than that.
     holds_back: bool,
 }
 
@@ -137,20 +137,15 @@ impl Machine {
         policy: SupervisorPolicy,
         children: Vec<(ChildKey, crate::name::Name, ChildPolicy)>,
     ) -> Result<Self, SpecificationError> {
-        let mut table = Children::for_many(children.len());
-        for (key, name, child) in children {
-            if !is_significance_allowed(&policy, &child) {
-                return Err(SpecificationError::Significant { child: name });
-            }
-            if !table.is_free(key, &name) {
-                return Err(SpecificationError::Duplicate { child: name });
-            }
-            table.append(key, name, child);
+        let is_faulty = |(_, _, child): &&(_, _, ChildPolicy)| !is_significance_allowed(&policy, child);
+        if let Some((_, name, _)) = children.iter().find(is_faulty) {
+            return Err(SpecificationError::Significant { child: name.clone() });
         }
+        let children = Children::of(children).map_err(|child| SpecificationError::Duplicate { child })?;
         Ok(Self {
             window: Window::new(policy.intensity),
             policy,
-            children: table,
+            children,
             progress: Progress::New,
             group: None,
             deferred: Vec::new(),
@@ -158,7 +153,7 @@ impl Machine {
             terminators: BTreeMap::new(),
             overdue: Vec::new(),
             last_alarm: 0,
-            at_once: PORTION,
+            portion: PORTION,
             holds_back: false,
         })
     }
@@ -207,9 +202,19 @@ impl Machine {
         self.policy.stop_order == StopOrder::InOrder
     }
 
-    /// How many of the starts that others wait for may be under way.
-    fn starts_at_once(&self) -> usize {
-        if self.starts_in_order() { 1 } else { self.at_once }
+    /// Whether the walk under way may begin another start now.
+    fn may_start_another(&self) -> bool {
+        if self.starts_in_order() {
+            self.children.tally().in_turn == 0
+        } else {
+            self.portion > 0
+        }
+    }
+
+    fn has_started_one(&mut self) {
+        if !self.starts_in_order() {
+            self.portion -= 1;
+        }
     }
 
     fn is_booting(&self) -> bool {
@@ -240,7 +245,7 @@ impl Step<'_> {
             Input::Call { call, .. } if self.machine.is_ending() => self.answer(call, Err(AdminError::Ending)),
             _ if self.machine.has_ended() => {}
             Input::Boot => self.boot(),
-            Input::GoOn => self.machine.at_once = self.machine.children.tally().in_turn + PORTION,
+            Input::GoOn => self.machine.portion = PORTION,
             Input::Started { key, incarnation } => self.started(key, incarnation),
             Input::NotStarted { key, incarnation, why } => self.not_started(key, incarnation, why),
             Input::Exited {

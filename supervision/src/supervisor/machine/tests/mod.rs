@@ -3,6 +3,7 @@
 mod admin;
 mod autoshutdown;
 mod backoff;
+mod crowds;
 mod groups;
 mod intensity;
 mod invariants;

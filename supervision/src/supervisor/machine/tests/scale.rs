@@ -40,7 +40,7 @@ fn many(policy: SupervisorPolicy, child: ChildPolicy) -> Machine {
 fn play(machine: &mut Machine, first: Input) -> usize {
     let mut chance = any_chance();
     let (mut inputs, mut effects, mut count) = (vec![first], Vec::new(), 0);
-    while let Some(input) = inputs.pop() {
+    while let Some(input) = inputs.pop().or_else(|| machine.holds_back().then_some(Input::GoOn)) {
         machine.step(input, Moment::from_nanos(1_000_000_000), &mut chance, &mut effects);
         count += effects.len();
         inputs.extend(effects.drain(..).filter_map(|effect| match effect {
