@@ -1,7 +1,8 @@
 //! A hierarchical timing wheel: insertion and removal in constant time; a machine that is told what time it is.
 //!
 //! Six levels of 64 slots; a slot of level *n* spans 64ⁿ ticks. An entry lies on the lowest level on which it
-//! and the present differ, and falls to a lower one when the present reaches its slot.
+//! and the present differ, and falls to a lower one when the present reaches its slot. Most are called off soon after they came,
+//! so an entry gets its slot only when somebody looks at what comes next.
 
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const HORIZON: u64 = (SLOTS as u64 - 1) << (SLOT_BITS * TOP_LEVEL);
 const TICK: Duration = Duration::from_millis(1);
 const NOBODY: u32 = u32::MAX;
+/// The slot of an entry that has none yet.
+const NO_SLOT: u32 = u32::MAX;
+/// So many entries may be without a slot.
+const YOUNG: usize = 64;
 
 /// Names one entry; a key of an entry that is gone names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub(super) struct EntryKey {
 #[derive(Debug)]
 struct Entry<T> {
     item: Option<T>,
-    tick: u64,
+    at: Moment,
     generation: u32,
     slot: u32,
     before: u32,
@@ -42,6 +47,8 @@ pub(super) struct Wheel<T> {
     occupied: [u64; LEVELS],
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
+    /// Entries without a slot; also some that are gone.
+    young: Vec<u32>,
     /// The generation new entries begin with.
     past: u32,
 }
@@ -57,21 +64,23 @@ impl<T> Wheel<T> {
             occupied: [0; LEVELS],
             entries: Vec::new(),
             free: Vec::new(),
+            young: Vec::with_capacity(YOUNG),
             past: 0,
         }
     }
 
     /// Remembers `item` until `at`; it falls due at most one tick later and never earlier.
     pub(super) fn insert(&mut self, at: Moment, item: T) -> EntryKey {
+        if self.young.len() == YOUNG {
+            self.settle();
+        }
         let index = self.vacancy();
-        let tick = tick_after(at).max(self.elapsed + 1);
         let Some(entry) = self.entries.get_mut(index as usize) else {
             return EntryKey { index, generation: 0 };
         };
-        entry.item = Some(item);
-        entry.tick = tick;
+        (entry.item, entry.at, entry.slot) = (Some(item), at, NO_SLOT);
         let generation = entry.generation;
-        self.link(index);
+        self.young.push(index);
         EntryKey { index, generation }
     }
 
@@ -82,20 +91,41 @@ impl<T> Wheel<T> {
             return None;
         }
         let item = entry.item.take()?;
-        self.unlink(key.index);
+        if entry.slot != NO_SLOT {
+            self.unlink(key.index);
+        } else if self.young.pop_if(|youngest| *youngest == key.index).is_none() {
+            // Its place is free once the young are looked at.
+            entry.generation = entry.generation.wrapping_add(1);
+            return Some(item);
+        }
         self.retire(key.index);
         self.shrink();
         Some(item)
     }
 
+    /// Gives each entry that has none its slot.
+    fn settle(&mut self) {
+        while let Some(index) = self.young.pop() {
+            let is_there = |entry: &Entry<T>| entry.item.is_some();
+            if self.entries.get(index as usize).is_some_and(is_there) {
+                self.link(index);
+            } else {
+                self.free.push(index);
+            }
+        }
+        self.shrink();
+    }
+
     /// When to look again.
-    pub(super) fn next(&self) -> Option<Moment> {
+    pub(super) fn next(&mut self) -> Option<Moment> {
+        self.settle();
         self.next_slot().map(|(_, tick)| moment_of(tick))
     }
 
     /// Moves the present to `now` and hands out what fell due on the way.
     pub(super) fn expire(&mut self, now: Moment, due: &mut Vec<T>) {
         let present = tick_before(now);
+        self.settle();
         while let Some((slot, tick)) = self.next_slot() {
             if tick > present {
                 break;
@@ -109,6 +139,7 @@ impl<T> Wheel<T> {
     /// Hands out everything, due or not.
     pub(super) fn drain(&mut self) -> Vec<T> {
         let mut drained = Vec::new();
+        self.settle();
         for index in (0u32..).zip(0..self.entries.len()).map(|(index, _)| index) {
             if let Some(item) = self.entries.get_mut(index as usize).and_then(|entry| entry.item.take()) {
                 drained.push(item);
@@ -124,7 +155,7 @@ impl<T> Wheel<T> {
         self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
         while let Some(entry) = self.entries.get_mut(index as usize) {
             let after = entry.after;
-            if entry.tick <= self.elapsed {
+            if tick_after(entry.at) <= self.elapsed {
                 due.extend(entry.item.take());
                 self.retire(index);
             } else {
@@ -158,9 +189,10 @@ impl<T> Wheel<T> {
     }
 
     fn link(&mut self, index: u32) {
-        let Some(tick) = self.entries.get(index as usize).map(|entry| entry.tick) else {
+        let Some(at) = self.entries.get(index as usize).map(|entry| entry.at) else {
             return;
         };
+        let tick = tick_after(at).max(self.elapsed + 1);
         let slot = self.slot_of(tick);
         let after = std::mem::replace(&mut self.heads[slot], index);
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
@@ -209,9 +241,9 @@ impl<T> Wheel<T> {
             let index = u32::try_from(self.entries.len()).unwrap_or(NOBODY);
             self.entries.push(Entry {
                 item: None,
-                tick: 0,
+                at: Moment::default(),
                 generation,
-                slot: 0,
+                slot: NO_SLOT,
                 before: NOBODY,
                 after: NOBODY,
             });
@@ -288,10 +320,25 @@ mod tests {
         for key in &keys {
             assert!(wheel.remove(*key).is_some());
         }
+        assert_eq!(wheel.next(), None);
         assert_eq!(wheel.entries.capacity(), 0);
         wheel.insert(ms(9), 7);
         assert_eq!(wheel.remove(keys[0]), None);
         assert_eq!(due(&mut wheel, ms(9)), [7]);
+    }
+
+    #[test]
+    fn what_is_called_off_before_anybody_looks_needs_no_slot_and_leaves_its_room() {
+        let mut wheel = Wheel::new(ms(0));
+        for item in 0..1000 {
+            let (early, late) = (wheel.insert(ms(9), item), wheel.insert(ms(9), item));
+            let order = if item % 2 == 0 { [early, late] } else { [late, early] };
+            assert_eq!(order.map(|key| wheel.remove(key)), [Some(item); 2]);
+        }
+        assert_eq!(wheel.occupied, [0; LEVELS]);
+        assert!(wheel.entries.len() <= YOUNG, "{}", wheel.entries.len());
+        assert_eq!(wheel.next(), None);
+        assert_eq!(wheel.free.len(), wheel.entries.len());
     }
 
     #[derive(Clone, Debug)]
