@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -56,12 +57,18 @@ impl Due {
     }
 }
 
-/// Names one thing that is to happen.
+/// Names one thing that is to happen. There is one for each agent, so none takes no more room than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    shard: u8,
+    /// From 1.
+    shard: NonZeroU8,
     entry: EntryKey,
 }
+
+const _: () = assert!(
+    size_of::<Option<Key>>() == size_of::<Key>(),
+    "a key leaves room for none"
+);
 
 /// The deadlines of a tree.
 #[derive(Debug)]
@@ -83,7 +90,7 @@ impl Timekeeper {
 
     pub(crate) fn arm(&self, at: Moment, due: Due) -> Key {
         let shard = own_shard();
-        let entry = self.wheel(shard).insert(at, due);
+        let entry = self.wheel(shard.get()).insert(at, due);
         if at.as_nanos() < self.asleep_until.load(Ordering::SeqCst)
             && at.as_nanos() < self.asleep_until.fetch_min(at.as_nanos(), Ordering::SeqCst)
         {
@@ -93,7 +100,7 @@ impl Timekeeper {
     }
 
     pub(crate) fn disarm(&self, key: Key) {
-        let removed = self.wheel(key.shard).remove(key.entry);
+        let removed = self.wheel(key.shard.get()).remove(key.entry);
         // The item's own drop is not for under the lock.
         drop(removed);
     }
@@ -150,15 +157,17 @@ impl Timekeeper {
     }
 }
 
-fn own_shard() -> u8 {
+/// The number of the calling thread's wheel, from 1.
+fn own_shard() -> NonZeroU8 {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     thread_local! {
-        static OWN: Cell<u8> = const { Cell::new(u8::MAX) };
+        static OWN: Cell<Option<NonZeroU8>> = const { Cell::new(None) };
     }
     OWN.with(|own| {
-        if own.get() == u8::MAX {
-            own.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-        }
-        own.get()
+        own.get().unwrap_or_else(|| {
+            let next = NonZeroU8::MIN.saturating_add(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+            own.set(Some(next));
+            next
+        })
     })
 }

@@ -81,11 +81,13 @@ impl<A: Agent> Life<A> {
     /// memory once more.
     pub(super) async fn handle(&mut self, streak: &mut Streak) -> Option<ExitReason> {
         let most = self.most_in_a_row(streak);
-        let mut in_a_row = 0;
+        let mut in_a_row = 0_u32;
         loop {
             // Nothing that holds a message may live on while its handler runs.
             let is_first = in_a_row == 0;
             let Some(message) = self.upcoming(is_first) else {
+                // The one that would have been the next has not come.
+                in_a_row = in_a_row.saturating_sub(1);
                 break;
             };
             let lent_at = self.lend_batch();

@@ -112,6 +112,8 @@ impl Streak {
         if self.messages < self.look_at {
             return false;
         }
+        #[cfg(test)]
+        tests::count_look();
         let now = clock();
         let since = *self.since.get_or_insert(now);
         let is_over = self.messages >= MOST || now.since(since) >= LONGEST;
@@ -128,7 +130,54 @@ impl Streak {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::prelude::*;
+
+    thread_local! {
+        static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Called whenever a streak looks at the clock.
+    pub(super) fn count_look() {
+        LOOKS.set(LOOKS.get() + 1);
+    }
+
+    struct Question(Reply<()>);
+
+    impl Message for Question {}
+
+    struct Answerer;
+
+    impl Agent for Answerer {
+        type Message = Question;
+        type Spec = ();
+
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, Failure> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, Question(reply): Question, _: &mut Context<Self>) -> Result<(), Failure> {
+            reply.send(());
+            Ok(())
+        }
+    }
+
+    #[cfg(not(shuttle))]
+    #[tokio::test]
+    async fn messages_that_come_one_by_one_need_no_look_at_the_clock() {
+        let child = Child::of::<Answerer>("answerer", ());
+        let address = child.address();
+        let team = Supervisor::named("team").child(child);
+        let tree = Root::new().supervisor(team).start().await.unwrap();
+        let before = LOOKS.get();
+        for _ in 0..100 {
+            address.ask(Question).await.unwrap();
+        }
+        assert_eq!(LOOKS.get(), before);
+        tree.stop().await;
+    }
 
     /// How many messages of `time` each are taken before giving way, and how often the clock is looked at.
     fn streak_of(time: Duration) -> (u32, u32) {
