@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -250,19 +249,8 @@ impl<T: Send + 'static> Answer<T> {
         self.settled().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// What comes of it. `is_known` says that whoever waits is written down as the asker already.
-    pub(crate) async fn outcome(&self, mut is_known: bool) -> Result<T, NoAnswer> {
-        poll_fn(|cx| {
-            if std::mem::take(&mut is_known) {
-                return self.settled().map_or(Poll::Pending, Poll::Ready);
-            }
-            self.poll(cx)
-        })
-        .await
-    }
-
     /// What came of it, where anything did.
-    fn settled(&self) -> Option<Result<T, NoAnswer>> {
+    pub(crate) fn settled(&self) -> Option<Result<T, NoAnswer>> {
         match self.0.state.load(Ordering::SeqCst) {
             ANSWERED => {
                 let answer = self.0.slot.lock().answer.take();

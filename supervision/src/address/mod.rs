@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use self::error::{AskError, Refusal, SendError};
 use self::refused::{Failed, block_on};
 pub use self::sending::Sending;
-use crate::ask::{NoAnswer, Reply};
+use crate::ask::Reply;
 use crate::clock::Moment;
 use crate::mailbox::{Content, Mailbox, Parcel, Refused};
 use crate::message::{Message, Overflow};
@@ -214,11 +214,7 @@ impl<M: Message> Address<M> {
         limit: Duration,
         question: impl FnOnce(Reply<T>) -> M,
     ) -> Result<T, AskError> {
-        if self.mailbox.shared.get().is_some() {
-            return self.inquire(question, Some(limit)).await;
-        }
-        let asked = tokio::time::timeout(limit, self.inquire(question, None)).await;
-        asked.unwrap_or_else(|_| Err(self.unanswered(NoAnswer::Timeout)))
+        self.inquire(question, Some(limit)).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! The way a question goes.
 
 use std::future::{Future as _, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::time::Sleep;
 
 use super::edge::Edge;
 use super::{Address, AskError};
@@ -30,17 +32,24 @@ impl<M: Message> Address<M> {
             is_known = is_open.map_err(|why| AskError::NotSent { to: self.path(), why })?;
         }
         let now = limit.map(|_| Moment::now());
-        let _alarm = now.zip(limit).and_then(|(now, limit)| self.arm(now + limit, &answer));
+        let mut limit = now.zip(limit).map(|(now, limit)| self.arm(now + limit, &answer));
+        // Time that runs out elsewhere has to be waited for too.
+        is_known &= !matches!(limit, Some(Limit::Apart(_)));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));
         if let Err((refused, parcel)) = self.mailbox.offer_at(now, parcel) {
             // The way back may have gone elsewhere too: who knows the answer may be quicker than the line.
-            if let Some(settled) = self.queue_question(refused, parcel, &answer).await? {
+            if let Some(settled) = self.queue_question(refused, parcel, &answer, &mut limit).await? {
                 return Ok(settled);
             }
             is_known = false;
         }
-        let outcome = answer.outcome(is_known).await;
-        outcome.map_err(|why| self.unanswered(why))
+        let outcome = poll_fn(|cx| {
+            if std::mem::take(&mut is_known) {
+                return answer.settled().map_or(Poll::Pending, Poll::Ready);
+            }
+            poll_in_time(&answer, &mut limit, cx)
+        });
+        outcome.await.map_err(|why| self.unanswered(why))
     }
 
     /// Waits until the question is queued, or is answered before that.
@@ -49,10 +58,11 @@ impl<M: Message> Address<M> {
         refused: Refused,
         parcel: Parcel<M>,
         answer: &Answer<T>,
+        limit: &mut Option<Limit<'_>>,
     ) -> Result<Option<T>, AskError> {
         let mut queueing = pin!(self.refused(refused, parcel));
         poll_fn(|cx| {
-            if let Poll::Ready(settled) = answer.poll(cx) {
+            if let Poll::Ready(settled) = poll_in_time(answer, limit, cx) {
                 return Poll::Ready(settled.map(Some).map_err(|why| self.unanswered(why)));
             }
             let queued = queueing.as_mut().poll(cx).map_ok(|()| None);
@@ -61,10 +71,13 @@ impl<M: Message> Address<M> {
         .await
     }
 
-    fn arm<T: Send + 'static>(&self, at: Moment, answer: &Answer<T>) -> Option<Armed<'_>> {
-        let timekeeper = &self.mailbox.shared.get()?.timekeeper;
+    fn arm<T: Send + 'static>(&self, at: Moment, answer: &Answer<T>) -> Limit<'_> {
+        let Some(shared) = self.mailbox.shared.get() else {
+            return Limit::Apart(Box::pin(tokio::time::sleep_until(at.instant())));
+        };
+        let timekeeper = &shared.timekeeper;
         let key = timekeeper.arm(at, Due::Timeout(answer.gate()));
-        Some(Armed { timekeeper, key })
+        Limit::Armed { timekeeper, key }
     }
 
     pub(super) fn unanswered(&self, why: NoAnswer) -> AskError {
@@ -72,16 +85,35 @@ impl<M: Message> Address<M> {
     }
 }
 
-/// A timeout that is called off when the answer is there.
-struct Armed<'a> {
-    timekeeper: &'a Timekeeper,
-    key: Key,
+/// How long an answer is waited for; called off when it is there.
+enum Limit<'a> {
+    /// By the tree that the agent is part of.
+    Armed { timekeeper: &'a Timekeeper, key: Key },
+    /// The agent is part of none yet.
+    Apart(Pin<Box<Sleep>>),
 }
 
-impl Drop for Armed<'_> {
+impl Drop for Limit<'_> {
     fn drop(&mut self) {
-        self.timekeeper.disarm(self.key);
+        if let Self::Armed { timekeeper, key } = self {
+            timekeeper.disarm(*key);
+        }
     }
+}
+
+/// What comes of a question whose agent may be part of no tree, which would tell that time is up.
+fn poll_in_time<T: Send + 'static>(
+    answer: &Answer<T>,
+    limit: &mut Option<Limit<'_>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, NoAnswer>> {
+    let settled = answer.poll(cx);
+    if settled.is_pending()
+        && let Some(Limit::Apart(sleep)) = limit
+    {
+        return sleep.as_mut().poll(cx).map(|()| Err(NoAnswer::Timeout));
+    }
+    settled
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -111,7 +143,7 @@ mod tests {
         let are_there = || format!("{:?}", shared.timekeeper).contains("Timeout");
         {
             let mut asking = pin!(address.ask_within(Duration::from_hours(1), Question));
-            let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+            let cx = &mut Context::from_waker(std::task::Waker::noop());
             assert!(asking.as_mut().poll(cx).is_pending());
             assert!(are_there());
         }

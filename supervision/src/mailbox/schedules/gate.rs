@@ -27,7 +27,8 @@ fn an_asker_that_is_written_down_before_it_asks_is_always_woken() {
             let asker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
             let (reply, _ticket, answer) = question_of(Some(asker));
             let replying = thread::spawn(move || assert_eq!(reply.try_send(7), Ok(())));
-            assert_eq!(answer.outcome(true).await, Ok(7));
+            let outcome = poll_fn(|_| answer.settled().map_or(Poll::Pending, Poll::Ready));
+            assert_eq!(outcome.await, Ok(7));
             join([replying]);
         });
     });
