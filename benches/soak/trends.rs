@@ -39,6 +39,9 @@ pub(crate) const TRENDS: [Trend; 7] = [RESIDENT, DESCRIPTORS, THREADS, CHILDREN,
 /// What is told of each.
 pub(crate) const ASPECTS: [&str; 5] = ["first", "last", "greatest", "growth", "uncertainty"];
 
+/// Who looks for a shorter time than this, in hours, sees how it becomes warm, or nothing at all, whatever the line says.
+const SHORTEST: f64 = 0.25;
+
 /// The first and the last so many of what was seen stand for how it was then.
 const SHARE_OF_ENDS: usize = 10;
 
@@ -96,7 +99,11 @@ impl Trend {
             middle(&values[values.len() - ends..]),
             greatest,
             line.slope * times,
-            line.uncertainty * times,
+            if hours < SHORTEST {
+                f64::INFINITY
+            } else {
+                line.uncertainty * times
+            },
         ]
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
     }
     text.push_str(
         "\nfirst, last: medians of the first and the last tenth after the warm-up; ±: twice the standard error of the line\n\
-         through all looks, with what neighbours have in common taken off. A limit within ± is neither met nor missed.\n",
+         through all looks, with what neighbours have in common taken off; unknown in less than a quarter of an hour. A limit within ± is neither met nor missed.\n",
     );
     text
 }
@@ -51,7 +51,12 @@ fn row(trend: &Trend, figures: &[Figure]) -> String {
     let [Some(first), Some(last), Some(greatest), Some(growth), Some(uncertainty)] = aspects else {
         return String::new();
     };
-    let [first, last, greatest, shown, within] = [first, last, greatest, growth, uncertainty].map(number);
+    let [first, last, greatest, shown] = [first, last, greatest, growth].map(number);
+    let within = if uncertainty.is_finite() {
+        number(uncertainty)
+    } else {
+        "unknown".to_owned()
+    };
     format!(
         "{:<12} {:<5} {first:>10} {last:>10} {greatest:>10} {shown:>10} {within:>10} {:<7} {}\n",
         trend.name,
