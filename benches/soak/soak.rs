@@ -74,8 +74,8 @@ pub(crate) fn run(scale: &Scale) -> Vec<f64> {
 
 fn watch(running: &Running, work: &mut Work<'_>, begun: Instant, all: Duration, warm_up: Duration) -> Seen {
     let mut seen = Seen::default();
-    let look_every = ((all - warm_up) / LOOKS).min(LOOK_MAX);
-    let portion_every = ((all - warm_up) / PORTIONS).min(PORTION_MAX);
+    let warm = all.saturating_sub(warm_up);
+    let (look_every, portion_every) = ((warm / LOOKS).min(LOOK_MAX), (warm / PORTIONS).min(PORTION_MAX));
     let (mut next_look, mut next_portion, mut next_word) = (Duration::ZERO, warm_up, TELL_EVERY);
     while begun.elapsed() < all {
         let turn = Instant::now();
