@@ -16,8 +16,10 @@ use crate::lifecycle::is_news;
 use crate::metrics::EventMetrics;
 use crate::wall_clock::wall_clock;
 
-/// Writes are so far apart where events come in a row. What comes alone is written at once.
+/// Writes are so far apart where events come without an end. Others are written at once: who is killed in the next moment leaves what happened.
 const PAUSE: Duration = Duration::from_millis(50);
+/// For so long after a rest they need not be: for twenty writes.
+const FREE: Duration = Duration::from_secs(1);
 /// How often what comes meanwhile is gathered: before there is more of it than a tree keeps.
 const GATHER_EVERY: Duration = Duration::from_millis(5);
 
@@ -37,8 +39,8 @@ pub(crate) struct Recorder {
     events: Events,
     gathered: Vec<Event>,
     missed: u64,
-    /// When something was written last.
-    written: Option<Moment>,
+    /// When all writes would have been made, were they that far apart.
+    spent_until: Moment,
     last_error: Option<Failure>,
 }
 
@@ -52,7 +54,7 @@ impl Agent for Recorder {
             settings,
             gathered: Vec::new(),
             missed: 0,
-            written: None,
+            spent_until: Moment::now(),
             last_error: None,
         })
     }
@@ -102,9 +104,9 @@ impl Recorder {
         self.gathered.extend(more);
     }
 
-    /// What is left of the pause since the last write; none where enough has gathered to write it now.
+    /// What is left of the pause before the next write; none where enough has gathered to write it now.
     fn pause_left(&self) -> Option<Duration> {
-        let left = PAUSE.saturating_sub(Moment::now().since(self.written?));
+        let left = self.spent_until.since(Moment::now()).saturating_sub(FREE);
         (!left.is_zero() && self.gathered.len() < EVENTS_KEPT).then_some(left)
     }
 
@@ -129,7 +131,7 @@ impl Recorder {
         self.settings.metrics.written.add(count - lost);
         self.settings.metrics.lost.add(lost + missed);
         self.last_error = error.or(self.last_error.take());
-        self.written = Some(Moment::now());
+        self.spent_until = self.spent_until.max(Moment::now()) + PAUSE;
     }
 
     /// The lines of what was gathered, and of how many events.
