@@ -130,9 +130,11 @@ for_a_second() {
   rm -rf "$state"
 }
 
+# A soak of some seconds, by the build for tests, shows that it runs, and that what is to happen in it does; its figures are none.
 stage_benches() {
   [[ -f benches/Cargo.toml ]] || skip "there are no benches"
-  cargo build --workspace --benches --locked "${FEATURES[@]}"
+  cargo build --workspace --bins --benches --locked "${FEATURES[@]}"
+  cargo test --workspace --bench soak --locked "${FEATURES[@]}" -- --quick --triarch "$(built triarch)"
 }
 
 stage_simulation() {

@@ -2,7 +2,7 @@
 
 use triarch_benches::case::{Case, Entry, GROWTH, MICROS, MILLIS, Scale};
 
-use crate::{commands, idle, observations, pages, pipe, programs, supervisord, talk};
+use crate::{commands, failures, idle, observations, pages, pipe, programs, storms, supervisord, talk};
 
 pub(crate) const TRIARCH: &str = "triarch";
 /// Two processes and two pipes, and nothing else.
@@ -12,14 +12,18 @@ pub(crate) const TOKIO_PIPE: &str = "tokio_pipe";
 /// `/bin/true`: what any process costs to start and to end.
 pub(crate) const NOTHING: &str = "true";
 pub(crate) const SUPERVISORD: &str = "supervisord";
+/// The runtime with nobody in it who fails.
+pub(crate) const CALM: &str = "calm";
 
 /// The subjects in the order in which each round runs them.
-pub(crate) const SUBJECTS: &[&str] = &[TRIARCH, PIPE, TOKIO_PIPE, NOTHING, SUPERVISORD];
+pub(crate) const SUBJECTS: &[&str] = &[TRIARCH, CALM, PIPE, TOKIO_PIPE, NOTHING, SUPERVISORD];
 
 /// Round trips per second.
 const TRIPS_A_SECOND: &str = "trips/s";
 /// Of one core.
 const SHARE: &str = "% core";
+/// Lines about one agent in a second.
+const LINES: &str = "lines/s";
 /// Series of a page.
 const SERIES: &str = "series";
 
@@ -32,10 +36,30 @@ const ROUND_TRIP: [Case; 2] = [
 const PIPELINED: [Case; 1] = [Case::new("program_pipelined", TRIPS_A_SECOND)];
 /// From the start of the runtime until 100 programs run.
 const START: [Case; 1] = [Case::new("programs_start_100", MILLIS)];
-/// From `kill -9` of one of 100 programs until its next life is a process.
-const RESPAWN: [Case; 2] = [
+/// From `kill -9` of one of 100 programs until its next life is a process, and until the kernel has nothing left of the one that died: by then it was seen.
+const RESPAWN: [Case; 4] = [
     Case::new("death_to_respawn_p50", MILLIS),
     Case::new("death_to_respawn_p99", MILLIS),
+    Case::new("death_seen_p50", MILLIS),
+    Case::new("death_seen_p99", MILLIS),
+];
+/// From a post at which a native agent fails until its next life has answered one.
+const READY_AGAIN: [Case; 2] = [
+    Case::new("native_ready_again_p50", MICROS),
+    Case::new("native_ready_again_p99", MICROS),
+];
+/// A thousand native agents that fail about once a second each.
+const STORM_OF_NATIVES: [Case; 3] = [
+    Case::new("storm_natives_ask_p99", MICROS),
+    Case::new("storm_natives_core", SHARE),
+    Case::new("storm_natives_lines", LINES),
+];
+/// A thousand programs that end as soon as they have begun.
+const STORM_OF_PROGRAMS: [Case; 4] = [
+    Case::new("storm_programs_ask_p99", MICROS),
+    Case::new("storm_programs_core", SHARE),
+    Case::new("storm_programs_lines", LINES),
+    Case::new("storm_programs_core_of_them", SHARE),
 ];
 /// The command that lists 100 programs.
 const LISTED: [Case; 2] = [
@@ -87,6 +111,17 @@ pub(crate) const ORDER: &[&str] = &[
     "programs_start_100",
     "death_to_respawn_p50",
     "death_to_respawn_p99",
+    "death_seen_p50",
+    "death_seen_p99",
+    "native_ready_again_p50",
+    "native_ready_again_p99",
+    "storm_natives_ask_p99",
+    "storm_natives_core",
+    "storm_natives_lines",
+    "storm_programs_ask_p99",
+    "storm_programs_core",
+    "storm_programs_lines",
+    "storm_programs_core_of_them",
     "list_100_programs_p50",
     "list_100_programs_p95",
     "cli_nothing_p50",
@@ -128,6 +163,11 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::outside(SUPERVISORD, &START, supervisord::start),
         Entry::outside(TRIARCH, &RESPAWN, programs::respawns),
         Entry::outside(SUPERVISORD, &RESPAWN, supervisord::respawns),
+        Entry::outside(TRIARCH, &READY_AGAIN, failures::ready_again),
+        Entry::outside(TRIARCH, &STORM_OF_NATIVES, storms::of_natives),
+        Entry::outside(CALM, &STORM_OF_NATIVES, storms::calm_beside_natives),
+        Entry::outside(TRIARCH, &STORM_OF_PROGRAMS, storms::of_programs),
+        Entry::outside(CALM, &STORM_OF_PROGRAMS, storms::calm_beside_programs),
         Entry::outside(TRIARCH, &LISTED, programs::list),
         Entry::outside(SUPERVISORD, &LISTED, supervisord::list),
         Entry::outside(NOTHING, &BARE, commands::nothing),
@@ -171,6 +211,8 @@ pub(crate) const PIPELINED_TRIPS: Times = Times::new(30_000, 300_000);
 pub(crate) const KILLS: Times = Times::new(10, 200);
 /// A peer whose respawn takes a second in the worst case.
 pub(crate) const SLOW_KILLS: Times = Times::new(2, 20);
+pub(crate) const FAILURES: Times = Times::new(200, 2_000);
+pub(crate) const STORM_ASKS: Times = Times::new(1_000, 20_000);
 pub(crate) const RUNS: Times = Times::new(10, 100);
 /// A command that takes a good part of a second.
 pub(crate) const SLOW_RUNS: Times = Times::new(1, 10);
@@ -184,6 +226,8 @@ pub(crate) fn samples(scale: &Scale) -> String {
         ("pipelined trips", PIPELINED_TRIPS),
         ("kills", KILLS),
         ("kills of supervisord", SLOW_KILLS),
+        ("failures", FAILURES),
+        ("asks in a storm", STORM_ASKS),
         ("runs of a command", RUNS),
         ("of supervisorctl", SLOW_RUNS),
         ("scrapes", SCRAPES),

@@ -1,8 +1,9 @@
 //! The release binary in a folder of its own, with nothing of the user's around it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,11 @@ impl House {
         Self { folder }
     }
 
+    /// The folder of what outlives the runtime.
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// The binary, about to be run in the house.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&tools::get().triarch);
@@ -51,22 +57,40 @@ impl House {
             .env_clear()
             .env("HOME", self.folder.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("TRIARCH_RUNTIME__STATE_DIR", self.folder.path().join("state"))
+            .env("TRIARCH_RUNTIME__STATE_DIR", self.state())
             .env("TRIARCH_GATEWAY__LISTEN", "127.0.0.1:0");
         command
     }
 
     /// Starts the runtime; when it began, and how it goes on.
     pub(crate) fn start(&self) -> (Instant, Process) {
+        self.start_with(Stdio::null())
+    }
+
+    fn start_with(&self, log: Stdio) -> (Instant, Process) {
         let mut command = self.command(&["up"]);
-        command.stdout(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(log);
         let begun = Instant::now();
         (begun, Process::spawn(&mut command))
     }
 
     /// Starts the runtime, and waits until it says that it runs.
     pub(crate) fn up(self) -> Running {
-        let (begun, mut process) = self.start();
+        self.up_with(Stdio::null())
+    }
+
+    /// The same with a log, which is [`Running::log`].
+    pub(crate) fn up_with_log(self) -> Running {
+        let log = File::create(self.log()).expect("a log can be begun");
+        self.up_with(log.into())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn up_with(self, log: Stdio) -> Running {
+        let (begun, mut process) = self.start_with(log);
         let mut said = BufReader::new(process.0.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         let mut next = || {
@@ -92,6 +116,16 @@ impl House {
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// The folder of what outlives it.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.house.state()
+    }
+
+    /// What it has said of its agents so far, where it has a log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.house.log()).expect("there is a log")
     }
 
     /// A command that asks it.

@@ -12,8 +12,10 @@
 )]
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with four digits")]
 
+mod caller;
 mod cases;
 mod commands;
+mod failures;
 mod house;
 mod idle;
 mod observations;
@@ -21,6 +23,7 @@ mod pages;
 mod pipe;
 mod processes;
 mod programs;
+mod storms;
 mod supervisord;
 mod talk;
 mod tools;

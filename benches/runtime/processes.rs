@@ -62,9 +62,24 @@ fn name_and_parent(pid: u32) -> Option<(String, u32)> {
 
 /// The processor time that a process has used, with all its threads, those that have ended too.
 pub(crate) fn processor_time(pid: u32) -> Duration {
+    ticks(pid, 11)
+}
+
+/// The processor time that those of its children have used that have ended and were waited for.
+pub(crate) fn processor_time_of_children(pid: u32) -> Duration {
+    ticks(pid, 13)
+}
+
+/// Whether the kernel has nothing left of a process: it has ended, and its parent has seen that.
+pub(crate) fn is_gone(pid: u32) -> bool {
+    name_and_parent(pid).is_none()
+}
+
+/// Two counts of ticks side by side, in programs and in the kernel.
+fn ticks(pid: u32, first: usize) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
     let tail = stat.rsplit_once(") ").expect("the kernel's format").1;
-    let of_both = tail.split(' ').skip(11).take(2);
+    let of_both = tail.split(' ').skip(first).take(2);
     let ticks: u64 = of_both.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }

@@ -88,7 +88,7 @@ pub(crate) fn start(_: &Scale) -> Vec<f64> {
     vec![took.as_secs_f64() * 1e3]
 }
 
-/// From a kill until the next life is a process: p50 and p99 in milliseconds.
+/// From a kill until the next life is a process, and until the death was seen: p50 and p99 of each in milliseconds.
 pub(crate) fn respawns(scale: &Scale) -> Vec<f64> {
     let estate = Estate::new();
     let (begun, process) = estate.start();

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use triarch_benches::figure::Figure;
 use triarch_benches::report::number;
 
-use crate::cases::{PIPE, TRIARCH};
+use crate::cases::{CALM, PIPE, TRIARCH};
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
@@ -16,6 +16,8 @@ enum Must {
     AtLeast(f64),
     /// So many times the median of another subject.
     AtMostTimes(f64, &'static str),
+    /// So much more than the median of another subject.
+    AtMostMore(f64, &'static str),
     /// As much as this case, and no more than that.
     SameAs(&'static str, f64),
 }
@@ -26,6 +28,14 @@ const MUSTS: &[(&str, Must)] = &[
     ("program_pipelined", Must::AtLeast(100_000.0)),
     ("programs_start_100", Must::AtMost(500.0)),
     ("death_to_respawn_p99", Must::AtMost(20.0)),
+    ("death_seen_p99", Must::AtMost(5.0)),
+    ("native_ready_again_p99", Must::AtMost(1_000.0)),
+    ("storm_natives_ask_p99", Must::AtMostTimes(2.0, CALM)),
+    ("storm_natives_core", Must::AtMostMore(5.0, CALM)),
+    ("storm_natives_lines", Must::AtMost(1.0)),
+    ("storm_programs_ask_p99", Must::AtMostTimes(2.0, CALM)),
+    ("storm_programs_core", Must::AtMostMore(5.0, CALM)),
+    ("storm_programs_lines", Must::AtMost(1.0)),
     ("cli_status_100_p95", Must::AtMost(10.0)),
     ("cli_agent_list_100_p95", Must::AtMost(10.0)),
     ("cli_tree_100_p95", Must::AtMost(10.0)),
@@ -49,6 +59,7 @@ impl fmt::Display for Must {
             Self::AtMost(most) => write!(f, "≤ {}", number(*most)),
             Self::AtLeast(least) => write!(f, "≥ {}", number(*least)),
             Self::AtMostTimes(times, subject) => write!(f, "≤ {times} × {subject}"),
+            Self::AtMostMore(more, subject) => write!(f, "≤ {subject} + {more}"),
             Self::SameAs(case, most) => write!(f, "= {case}, ≤ {}", number(*most)),
         }
     }
@@ -67,6 +78,7 @@ impl Must {
             Self::AtMost(most) => figure.median <= *most,
             Self::AtLeast(least) => figure.median >= *least,
             Self::AtMostTimes(times, subject) => figure.median <= times * median(figure.case, subject)?,
+            Self::AtMostMore(more, subject) => figure.median <= more + median(figure.case, subject)?,
             Self::SameAs(case, most) => {
                 figure.median <= *most && figure.median.total_cmp(&median(case, TRIARCH)?).is_eq()
             }
@@ -77,14 +89,14 @@ impl Must {
 /// A row for each case × subject, in the order given.
 pub(crate) fn table(figures: &[Figure]) -> String {
     let mut text = format!(
-        "{:<24} {:<12} {:<8} {:>12} {:>12} {:>12} {:>6}  must\n",
+        "{:<27} {:<12} {:<8} {:>12} {:>12} {:>12} {:>6}  must\n",
         "case", "subject", "unit", "median", "min", "max", "rounds"
     );
     for figure in figures {
         let [median, min, max] = [figure.median, figure.min, figure.max].map(number);
         let _ = writeln!(
             text,
-            "{:<24} {:<12} {:<8} {median:>12} {min:>12} {max:>12} {:>6}  {}",
+            "{:<27} {:<12} {:<8} {median:>12} {min:>12} {max:>12} {:>6}  {}",
             figure.case,
             figure.subject,
             figure.unit,

@@ -15,6 +15,12 @@ use crate::yard::{Yard, until, wrapped};
 /// More than there are descriptors for.
 const GUESTS: usize = 32;
 
+/// Whoever waited at a door is let in so soon once there are descriptors again.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What of a core a runtime may take that can let nobody in: little more than one with nothing to do.
+const AT_REST: f64 = 0.05;
+
 /// The lowest number that none of its descriptors has; some may have been inherited that have far higher ones.
 fn lowest_free(pid: u32) -> u64 {
     let is_open = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
@@ -113,6 +119,43 @@ fn without_descriptors_it_goes_on_and_with_them_all_is_as_before() {
     // The one is for the kill; that there was no room is no failure until a minute has passed.
     let restarts = shown(&yard, "goes-1")["restarts"].as_u64().unwrap();
     assert!((1..=2).contains(&restarts), "no restart makes room: {restarts}");
+    yard.down(runtime);
+}
+
+/// It takes all descriptors away and gives them back: the share of a core meanwhile, and how long the socket and the page then took to answer.
+fn exhausted(yard: &Yard, pid: u32) -> (f64, Duration, Duration) {
+    limit(pid, lowest_free(pid) + 2);
+    let _guests: Vec<_> = (0..GUESTS)
+        .map(|_| scraper_that_says_nothing(yard.house.port))
+        .collect();
+    let mut waiting = scraper(yard.house.port);
+    // The descriptor that is kept for the command line is spent too.
+    assert_eq!(yard.ask("status", &json!({})).unwrap()["pid"], pid);
+    let (begun, before) = (Instant::now(), used(pid));
+    until("a while has passed", || begun.elapsed() > Duration::from_secs(2));
+    let share = used(pid).saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    limit(pid, 1024);
+    let lifted = Instant::now();
+    assert_eq!(yard.ask("status", &json!({})).unwrap()["pid"], pid);
+    let asked = lifted.elapsed();
+    let mut page = String::new();
+    waiting.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    (share, asked, lifted.elapsed())
+}
+
+#[test]
+fn without_descriptors_no_door_spins_and_with_them_all_open_within_a_second() {
+    let yard = Yard::new();
+    let team = "[[team]]\nname = \"team\"\n[[team.agent]]\nname = \"one\"\nkind = \"echo\"\n";
+    yard.house.write("triarch.toml", team);
+    let runtime = yard.up();
+    let seen: Vec<_> = (0..3).map(|_| exhausted(&yard, runtime.pid())).collect();
+    eprintln!("of a core while exhausted, then socket and page: {seen:.2?}");
+    // The least of three: the rest is what other tests do to the machine meanwhile.
+    let share = seen.iter().map(|one| one.0).fold(1.0, f64::min);
+    assert!(share < AT_REST, "{seen:?}");
+    assert!(seen.iter().any(|one| one.1 < SOON && one.2 < SOON), "{seen:?}");
     yard.down(runtime);
 }
 

@@ -440,3 +440,37 @@ fn events_that_the_disk_refuses_are_counted_and_shown_and_what_comes_later_is_ke
     });
     assert_eq!(changes(&events, "team/writer")[0].0, "stopped");
 }
+
+#[test]
+fn what_happens_now_and_then_is_written_at_once_and_what_happens_without_an_end_in_heaps() {
+    let (folder, instruments) = (tempfile::tempdir().unwrap(), instruments());
+    let newest = folder.path().join("events.jsonl");
+    let size = || fs::metadata(&newest).unwrap().len();
+    World::any().run(async |world| {
+        let neighbour = Child::of::<Neighbour>("writer", ());
+        let writer = neighbour.address();
+        let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
+        let log = EventLog::new(folder.path(), Config::default().events);
+        let silent = Output::to(io::sink());
+        let team = Supervisor::named("team").intensity(Intensity::new(1_000, Duration::from_secs(1)));
+        let root = Root::new()
+            .supervisor(room(Config::default(), silent, Some(log), &exposition).unwrap())
+            .supervisor(team.child(neighbour));
+        let tree = world.start(root).await.unwrap();
+        world.advance(Duration::from_secs(1)).await;
+        let before = size();
+        let mut sizes = std::collections::BTreeSet::new();
+        for failure in 1..=80 {
+            writer.send(Fail).await.unwrap();
+            world.advance(Duration::from_millis(2)).await;
+            sizes.insert(size());
+            assert!(failure > 5 || sizes.len() == failure, "the first are written at once");
+        }
+        assert!(size() > before && sizes.len() < 40, "{} writes", sizes.len());
+        world.advance(Duration::from_secs(1)).await;
+        assert!(tree.stop().await.is_orderly());
+    });
+    let lives = changes(folder.path(), "team/writer").len();
+    assert_eq!(lives, 100, "as many as are told");
+    assert_eq!(count(&instruments, metrics::LOST_EVENTS.name), 0);
+}

@@ -147,6 +147,9 @@ impl Scribe {
         } else {
             Arc::from(format!("{}/{child}", event.supervisor))
         };
+        if !self.may_have_log(&agent) {
+            return;
+        }
         let incarnation = match of {
             Life::Ended(life) => self.ends_life(&agent, life),
             Life::Told(life) => life,
@@ -156,6 +159,12 @@ impl Scribe {
         let line = LogLine::new(wall_clock(), incarnation, Source::Event, words);
         self.lines_count += 1;
         self.noted.entry(agent).or_default().push(line);
+    }
+
+    /// Whoever is there and no program has none, which nobody has to look for on disk. Whoever has left may have been one.
+    fn may_have_log(&self, agent: &str) -> bool {
+        let node = self.tree.node(agent);
+        node.map_or(true, |node| node.agent_kind != Some(AgentKind::Native))
     }
 
     fn ends_life(&mut self, agent: &Arc<str>, life: u64) -> u64 {
@@ -287,8 +296,72 @@ mod tests {
 
     use triarch_supervision::name::Name;
     use triarch_supervision::reason::{ExitReason, Failure};
+    use triarch_supervision::testing::World;
 
     use super::*;
+    use crate::testing::instruments;
+
+    struct Fail;
+
+    impl Message for Fail {}
+
+    /// It fails, and is a program or none.
+    struct Failing<const IS_PROGRAM: bool>;
+
+    impl<const IS_PROGRAM: bool> Agent for Failing<IS_PROGRAM> {
+        type Message = Fail;
+        type Spec = ();
+
+        const KIND: AgentKind = if IS_PROGRAM {
+            AgentKind::Program
+        } else {
+            AgentKind::Native
+        };
+
+        async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, _: Fail, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+            Err(Failure::new("no ink"))
+        }
+    }
+
+    /// How often the disk was looked at or written while such an agent failed.
+    fn turns_to_the_disk<const IS_PROGRAM: bool>() -> u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let (written, seen) = watch::channel(0);
+        let settings = Settings {
+            folder: folder.path().join("logs"),
+            bounds: Bounds {
+                file_bytes: 10_000,
+                files: 2,
+            },
+            metrics: Metrics::new(&instruments()).unwrap(),
+            written: Arc::new(written),
+        };
+        World::any().run(async |world| {
+            let failing = Child::of::<Failing<IS_PROGRAM>>("failing", ());
+            let address = failing.address();
+            let root = Root::new()
+                .supervisor(Supervisor::named("room").child(Child::of::<Scribe>("logs", settings)))
+                .supervisor(Supervisor::named("team").child(failing));
+            let tree = world.start(root).await.unwrap();
+            world.advance(Duration::from_secs(1)).await;
+            let before = *seen.borrow();
+            address.send(Fail).await.unwrap();
+            world.advance(Duration::from_secs(1)).await;
+            let turns = *seen.borrow() - before;
+            assert!(tree.stop().await.is_orderly());
+            turns
+        })
+    }
+
+    #[test]
+    fn a_native_agent_that_fails_has_no_log_that_anybody_looks_for() {
+        assert!(turns_to_the_disk::<true>() > 0);
+        assert_eq!(turns_to_the_disk::<false>(), 0);
+    }
 
     #[test]
     fn a_wait_is_told_as_exactly_as_people_care_for() {

@@ -1,6 +1,7 @@
 //! Gathers events, and writes them on a thread that may block.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use triarch_supervision::name::without_part;
@@ -14,6 +15,13 @@ use crate::files::Refused;
 use crate::lifecycle::is_news;
 use crate::metrics::EventMetrics;
 use crate::wall_clock::wall_clock;
+
+/// Writes are so far apart where events come without an end. Others are written at once: who is killed in the next moment leaves what happened.
+const PAUSE: Duration = Duration::from_millis(50);
+/// For so long after a rest they need not be: for twenty writes.
+const FREE: Duration = Duration::from_secs(1);
+/// How often what comes meanwhile is gathered: before there is more of it than a tree keeps.
+const GATHER_EVERY: Duration = Duration::from_millis(5);
 
 /// What each incarnation starts from.
 #[derive(Clone, Debug)]
@@ -31,6 +39,8 @@ pub(crate) struct Recorder {
     events: Events,
     gathered: Vec<Event>,
     missed: u64,
+    /// When all writes would have been made, were they that far apart.
+    spent_until: Moment,
     last_error: Option<Failure>,
 }
 
@@ -44,6 +54,7 @@ impl Agent for Recorder {
             settings,
             gathered: Vec::new(),
             missed: 0,
+            spent_until: Moment::now(),
             last_error: None,
         })
     }
@@ -59,6 +70,10 @@ impl Agent for Recorder {
             None => std::future::pending().await,
         }
         self.gather();
+        while let Some(left) = self.pause_left() {
+            tokio::time::sleep(left.min(GATHER_EVERY)).await;
+            self.gather();
+        }
         Ok(())
     }
 
@@ -89,6 +104,12 @@ impl Recorder {
         self.gathered.extend(more);
     }
 
+    /// What is left of the pause before the next write; none where enough has gathered to write it now.
+    fn pause_left(&self) -> Option<Duration> {
+        let left = self.spent_until.since(Moment::now()).saturating_sub(FREE);
+        (!left.is_zero() && self.gathered.len() < EVENTS_KEPT).then_some(left)
+    }
+
     /// What is lost is counted and shown; it must not bring down what it tells of.
     async fn write(&mut self, observer: Observer) {
         let missed = self.events.missed() - std::mem::replace(&mut self.missed, self.events.missed());
@@ -110,6 +131,7 @@ impl Recorder {
         self.settings.metrics.written.add(count - lost);
         self.settings.metrics.lost.add(lost + missed);
         self.last_error = error.or(self.last_error.take());
+        self.spent_until = self.spent_until.max(Moment::now()) + PAUSE;
     }
 
     /// The lines of what was gathered, and of how many events.
