@@ -1,12 +1,12 @@
 //! A tree with its doors open, and a runtime behind them that does a few odd things.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use triarch_gateway::{
@@ -23,7 +23,7 @@ pub(crate) struct House {
     pub(crate) tree: Tree,
     pub(crate) bounds: Bounds,
     pub(crate) exposition: Exposition,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: TempDir,
     pub(crate) socket: PathBuf,
     pub(crate) address: SocketAddr,
     /// How many operations were dropped before they had ended.
@@ -112,15 +112,6 @@ pub(crate) fn sections() -> Vec<Section> {
     own.into_iter().chain(triarch_telemetry::metrics::SECTIONS).collect()
 }
 
-/// A folder of its own for each test, open to nobody else.
-pub(crate) fn folder() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("triarch-doors-{}-{count}", std::process::id()));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
-    folder
-}
-
 impl House {
     pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
@@ -135,8 +126,8 @@ impl House {
         let instruments = Instruments::new(Catalogue::new(&sections()).unwrap());
         let health = Health::new(&["telemetry", "gateway"]);
         let exposition = Exposition::new(instruments.clone(), health, "0.1.0").unwrap();
-        let folder = folder();
-        let doors = Doors::open(config, &folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let doors = Doors::open(config, folder.path()).unwrap();
         let (socket, address) = (doors.socket().to_owned(), doors.http().unwrap());
         let bounds = doors.bounds();
         let dropped = Arc::default();
@@ -168,7 +159,6 @@ impl House {
         let end = soon("the tree stops", self.tree.stop()).await;
         assert!(end.is_orderly(), "{end:?}");
         drop(self.tree);
-        std::fs::remove_dir_all(&self.folder).unwrap();
     }
 
     /// What a series shows: a counter's count or a gauge's level.
