@@ -1,6 +1,7 @@
 //! A tree with its doors open, and a runtime behind them that does a few odd things.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,6 +113,12 @@ pub(crate) fn sections() -> Vec<Section> {
     own.into_iter().chain(triarch_telemetry::metrics::SECTIONS).collect()
 }
 
+/// A folder of its own for each test, open to nobody else.
+pub(crate) fn folder() -> TempDir {
+    let ours_alone = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(ours_alone).tempdir().unwrap()
+}
+
 impl House {
     pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
@@ -126,7 +133,7 @@ impl House {
         let instruments = Instruments::new(Catalogue::new(&sections()).unwrap());
         let health = Health::new(&["telemetry", "gateway"]);
         let exposition = Exposition::new(instruments.clone(), health, "0.1.0").unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let doors = Doors::open(config, folder.path()).unwrap();
         let (socket, address) = (doors.socket().to_owned(), doors.http().unwrap());
         let bounds = doors.bounds();

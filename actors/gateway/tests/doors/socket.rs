@@ -287,7 +287,7 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
         Some(output(&json!(1))),
         "the first is not disturbed"
     );
-    let folder = std::mem::replace(&mut house.folder, tempfile::tempdir().unwrap());
+    let folder = std::mem::replace(&mut house.folder, crate::house::folder());
     soon("the tree stops", house.tree.stop()).await;
     drop(house);
     until("its place is free", || Doors::open(config(), folder.path()).is_ok()).await;
@@ -297,7 +297,7 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
 async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds_the_door() {
     let house = House::open().await;
     assert!(house.socket.exists());
-    let second = tempfile::tempdir().unwrap();
+    let second = crate::house::folder();
     let doors = Doors::open(
         Config {
             http: false,
@@ -315,7 +315,7 @@ async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds
 
 #[tokio::test]
 async fn nobody_else_has_the_folder_before_the_farewell_is_over_and_nobody_is_robbed_by_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::house::folder();
     let config = || Config {
         http: false,
         ..Config::default()
