@@ -21,7 +21,7 @@ use triarch_supervision::tree::{NodeView, Observer};
 use triarch_teams::{AgentConfig, Kinds, PostOffice, TeamConfig};
 use triarch_telemetry::{EventLog, Exposition, Loudness};
 use triarch_work::dispatcher::{InHand, Roster, Taking};
-use triarch_work::{Events, InHands, TaskAddress};
+use triarch_work::{Events, InHands, TaskAddress, Withheld};
 
 use crate::changes::ChangeQueue;
 use crate::complaint::complain_in_time;
@@ -94,6 +94,8 @@ pub(crate) struct Tasks {
     /// Where it is said which agents take tasks.
     pub(crate) roster: Roster,
     pub(crate) in_hands: InHands,
+    /// By which nobody is given one any more.
+    pub(crate) withheld: Withheld,
 }
 
 /// What a ground is made of.
@@ -135,6 +137,10 @@ impl Ground {
     pub(crate) fn can_be_asked(&self, ways: Ways) {
         // Whoever says so again is another life of the one who said it first.
         let _first = self.tree.set(ways);
+        // The wish to stop may have come before there was whom to tell.
+        if self.is_stopping() {
+            self.withhold_tasks();
+        }
     }
 
     /// The tree has started.
@@ -169,6 +175,13 @@ impl Ground {
     /// From now on nothing new is taken.
     pub(crate) fn begin_stop(&self) {
         self.is_to_stop.send_replace(true);
+        self.withhold_tasks();
+    }
+
+    fn withhold_tasks(&self) {
+        if let Some(tree) = self.tree.get() {
+            tree.tasks.withheld.begin();
+        }
     }
 
     /// Whether somebody wants the process to stop.

@@ -191,6 +191,7 @@ fn work(ground: &Ground, config: &triarch_work::Config, bus: &Bus) -> Result<(Su
         events: work.events,
         roster,
         in_hands,
+        withheld: work.withheld,
     };
     let beat = Beat {
         bus: bus.clone(),

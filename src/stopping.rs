@@ -114,6 +114,9 @@ fn overdue(late: &Late) -> String {
 mod tests {
     use std::future::{pending, ready};
 
+    use triarch_supervision::supervisor::Decision;
+    use triarch_supervision::tree::Fact;
+
     use super::*;
     use crate::complaint::complain;
     use crate::operations::Code;
@@ -197,6 +200,35 @@ mod tests {
         assert_eq!(begun.elapsed().as_secs(), 45);
         let told = "not all stopped within the 45s of runtime.stop_within; killed: a/slow, b/slow";
         assert_eq!(*said.borrow(), [told]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_team_that_has_nobody_when_the_time_of_the_whole_is_over_is_killed_too() {
+        let slow = Child::of::<Stubborn>("slow", Duration::from_hours(1)).shutdown(Shutdown::Infinity);
+        let hour = Duration::from_hours(1);
+        let fails = Child::of::<Stubborn>("fails", Duration::ZERO).backoff(Backoff::exponential(hour, hour));
+        let address = fails.address();
+        let empty = Supervisor::named("empty").intensity(Intensity::new(9, hour));
+        let root = Root::new()
+            .supervisor(Supervisor::named("bus"))
+            .supervisor(empty.child(fails));
+        let tree = root
+            .supervisor(Supervisor::named("full").child(slow))
+            .start()
+            .await
+            .unwrap();
+        address.send(Wait).await.unwrap();
+        while tree.observer().state("empty/fails") != Ok(Phase::Backoff) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut events = tree.observer().events();
+        assert_eq!(stop(&tree, Duration::from_secs(45), pending(), complain).await, 0);
+        let told = std::iter::from_fn(|| events.try_next());
+        let killed = told.filter_map(|event| match event.fact {
+            Fact::Decision(Decision::Killed { child, .. }) if &*event.supervisor == "root" => Some(child.to_string()),
+            _ => None,
+        });
+        assert_eq!(killed.collect::<Vec<_>>(), ["empty", "full"]);
     }
 
     #[test]

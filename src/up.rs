@@ -196,6 +196,7 @@ async fn live(
             () = signals.stop() => {}
             () = ground.until_stop() => {}
         }
+        ground.begin_stop();
         is_unwanted = true;
     };
     let started = root.start_unless(unwanted).await;
@@ -206,7 +207,6 @@ async fn live(
     })?;
     let complain = |text: &str| ground.complain(text);
     if is_unwanted {
-        ground.begin_stop();
         notify.stopping();
         return Ok(stop(&tree, ground.stop_within(), signals.impatience(complain), complain).await);
     }

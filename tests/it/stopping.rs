@@ -6,6 +6,7 @@ use crate::running::House;
 use crate::{PATIENCE, until};
 
 const COUNT: usize = 30;
+const TASKS: usize = 30;
 
 /// A description of teams of programs that all run `script`.
 fn described(runtime: &str, script: &str, teams: &[(&str, usize)], shutdown: &str) -> String {
@@ -78,4 +79,36 @@ fn what_is_left_of_the_teams_when_their_time_is_over_is_killed_and_named() {
     triarch.line_with(killed, PATIENCE);
     assert_eq!(triarch.end(PATIENCE), Some(0));
     assert_eq!(living(house.path(), "ready-"), 0);
+}
+
+#[test]
+fn from_the_wish_to_stop_on_nobody_gets_another_task_and_what_waits_is_done_by_the_next_life() {
+    let house = House::new();
+    // The team that stops first takes two seconds for that; the other one could do twenty tasks meanwhile.
+    let slow = described(
+        "",
+        "trap '' TERM; echo > ready-$$; while :; do sleep 1; done",
+        &[("slow", 1)],
+        "2s",
+    );
+    let worker = "[[team]]\nname = \"crew\"\n[[team.agent]]\nname = \"worker\"\nkind = \"program\"\nmode = \"exec\"\n\
+                  command = [\"sh\", \"-c\", \"cat >> begun; sleep 0.1\"]\ncapabilities = [\"build\"]\n\
+                  sandbox = { kind = \"none\" }\n";
+    let (runtime, slow) = slow.split_once("[[team]]").unwrap();
+    house.write("triarch.toml", &format!("{runtime}{worker}[[team]]{slow}"));
+    let begun = || std::fs::read_to_string(house.path().join("begun")).map_or(0, |text| text.lines().count());
+    let mut triarch = house.up(&[]);
+    until("it is ready", || count(house.path(), "ready-") == 1);
+    let lines = "{\"kind\":\"build\",\"needs\":[\"build\"],\"body\":\"x\\n\"}\n".repeat(TASKS);
+    house.write("tasks", &lines);
+    house.json(&["task", "submit", "--file", "tasks"]);
+    until("the first are done", || begun() > 2);
+    triarch.signal("TERM");
+    let at_the_wish = begun();
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+    assert!(begun() <= at_the_wish + 2, "{} after {at_the_wish}", begun());
+    assert!(begun() < TASKS, "nothing was left to do");
+    let _next = house.up(&[]);
+    until("all are done", || house.json(&["task", "stats"])["open"] == 0);
+    assert_eq!(begun(), TASKS, "each was begun once");
 }

@@ -24,7 +24,7 @@ use crate::listener::Listener;
 use crate::metrics::BUS;
 use crate::subscribing::Subscribe;
 use crate::subscription::Bell;
-use crate::terms::{Class, Terms};
+use crate::terms::{Class, Terms, WhenFull};
 use crate::topic::{Pattern, Topic};
 
 const EACH: usize = 3;
@@ -254,4 +254,34 @@ fn what_comes_while_its_subscription_ends_has_an_end() {
             assert_all_have_ended(&bus);
         });
     }
+}
+
+#[test]
+fn room_in_a_group_that_somebody_else_took_is_made_again_and_what_goes_for_that_is_counted() {
+    explore(|| {
+        let bus = bus();
+        let member = |who| {
+            let one = Terms::of(Class::AtMostOnce).bound(1).when_full(WhenFull::DropOldest);
+            let what = all_for(who, Class::AtMostOnce).terms(one);
+            bus.listen(what.group("g", Pick::LeastBusy)).unwrap()
+        };
+        let mut members = ["team/x", "team/y"].map(member);
+        // One is full by this, and both are told of the room of the other.
+        publish(&bus, "o", 0);
+        let publishers = ["p", "q"].map(|who| {
+            let bus = bus.clone();
+            thread::spawn(move || publish(&bus, who, 0))
+        });
+        for publisher in publishers {
+            assert_eq!(publisher.join().unwrap(), 1);
+        }
+        let tally = bus.tally();
+        assert!(tally.is_balanced() && tally.offered == 3, "{tally:?}");
+        let heard: usize = members.iter_mut().map(take_all).sum();
+        assert_eq!((heard, tally.dropped), (2, 1));
+        for member in &mut members {
+            assert!(member.try_next().is_none(), "each has one at most");
+        }
+        assert_all_have_ended(&bus);
+    });
 }

@@ -245,20 +245,32 @@ fn clear(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Deref;
     use std::os::unix::net::UnixStream;
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
-    /// A folder of its own for each test.
-    fn folder() -> PathBuf {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "triarch-claim-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        std::env::temp_dir().join(name)
+    /// A folder of its own for each test: it is not there yet, and goes with the one it is in.
+    struct Folder {
+        path: PathBuf,
+        _above: tempfile::TempDir,
+    }
+
+    impl Deref for Folder {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.path
+        }
+    }
+
+    fn folder() -> Folder {
+        let above = tempfile::tempdir().unwrap();
+        Folder {
+            path: above.path().join("state"),
+            _above: above,
+        }
     }
 
     fn mode(path: &Path) -> u32 {
@@ -275,7 +287,6 @@ mod tests {
         );
         drop(claim);
         assert!(!socket_path(&folder).exists());
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -296,7 +307,6 @@ mod tests {
             is_over.store(true, Ordering::Relaxed);
             assert_eq!(refused, 0, "of 200");
         });
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -313,20 +323,18 @@ mod tests {
         fs::remove_file(folder.join(LOCK)).unwrap();
         std::os::unix::fs::symlink(LOCK, folder.join(LOCK)).unwrap();
         assert!(is_held(&folder).is_err(), "it cannot be told");
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_folder_open_to_others_is_refused_and_left_as_it_is() {
         let folder = folder();
-        DirBuilder::new().mode(0o750).create(&folder).unwrap();
-        fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
+        DirBuilder::new().mode(0o750).create(&*folder).unwrap();
+        fs::set_permissions(&*folder, Permissions::from_mode(0o750)).unwrap();
         assert!(matches!(
             Claim::take(&folder),
             Err(Error::FolderOpen { mode: 0o750, .. })
         ));
         assert_eq!(mode(&folder), 0o750);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -344,23 +352,19 @@ mod tests {
         let (claim, _listener) = Claim::take(&folder).unwrap();
         UnixStream::connect(claim.path()).unwrap();
         drop(claim);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn one_whose_folder_was_moved_away_leaves_the_socket_of_the_next_there() {
         let (folder, moved) = (folder(), folder());
         let (first, listener) = Claim::take(&folder).unwrap();
-        fs::rename(&folder, &moved).unwrap();
+        fs::rename(&*folder, &*moved).unwrap();
         let (second, _listener) = Claim::take(&folder).unwrap();
         drop(listener);
         drop(first);
         UnixStream::connect(second.path()).unwrap();
         drop(second);
         assert!(!socket_path(&folder).exists());
-        for folder in [folder, moved] {
-            fs::remove_dir_all(folder).unwrap();
-        }
     }
 
     #[test]
@@ -382,27 +386,24 @@ mod tests {
         fs::write(&path, "2147483647\n").unwrap();
         assert_eq!(holder_seen(&path, || ()), "unknown");
         drop(claim);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn one_that_listens_without_the_lock_is_left_alone() {
         let folder = folder();
-        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        DirBuilder::new().mode(0o700).create(&*folder).unwrap();
         let stranger = UnixListener::bind(socket_path(&folder)).unwrap();
         assert!(matches!(Claim::take(&folder), Err(Error::Held { .. })));
         drop(stranger);
         assert!(Claim::take(&folder).is_ok());
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn what_is_no_socket_is_not_removed() {
         let folder = folder();
-        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        DirBuilder::new().mode(0o700).create(&*folder).unwrap();
         fs::write(socket_path(&folder), "precious").unwrap();
         assert!(matches!(Claim::take(&folder), Err(Error::NoSocket { .. })));
         assert_eq!(fs::read(socket_path(&folder)).unwrap(), b"precious");
-        fs::remove_dir_all(folder).unwrap();
     }
 }

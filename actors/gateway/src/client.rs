@@ -322,12 +322,11 @@ mod tests {
 
     #[test]
     fn one_that_says_nothing_is_named_when_patience_is_over_and_what_one_said_last_is_heard() {
-        let folder = std::env::temp_dir().join(format!("triarch-client-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = crate::socket_path(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::socket_path(folder.path());
         let silent = UnixListener::bind(&path).unwrap();
         let pid = std::process::id();
-        std::fs::write(folder.join("triarch.lock"), format!("{pid}\n")).unwrap();
+        std::fs::write(folder.path().join("triarch.lock"), format!("{pid}\n")).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
         let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
@@ -347,15 +346,13 @@ mod tests {
         leaving.write_all(&Answer::Error(gone.clone()).written()).unwrap();
         drop(leaving);
         assert_eq!(client.request::<Value>("status", &(), |_| {}).unwrap_err(), gone);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
     fn one_that_answers_others_does_not_hang_though_one_question_waits() {
-        let folder = std::env::temp_dir().join(format!("triarch-client-others-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = crate::socket_path(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::socket_path(folder.path());
         let busy = UnixListener::bind(&path).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_secs(1))).unwrap();
@@ -374,7 +371,6 @@ mod tests {
         );
         assert!(error.remedy.contains("triarch status"), "{error}");
         drop(answering.join().unwrap());
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     /// Hears a question, and answers it with a number.
@@ -391,9 +387,8 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
     fn one_that_asked_nothing_for_long_connects_anew_instead_of_hearing_that_it_was_ended() {
-        let folder = std::env::temp_dir().join(format!("triarch-client-idle-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = crate::socket_path(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::socket_path(folder.path());
         let runtime = UnixListener::bind(&path).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_secs(5))).unwrap();
@@ -419,15 +414,13 @@ mod tests {
         let patience = client.stream.get_ref().read_timeout().unwrap();
         assert_eq!(patience, Some(Duration::from_secs(5)), "it is as patient as before");
         answering.join().unwrap();
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the other side of a socket that blocks")]
     fn what_was_not_heard_in_time_is_no_answer_to_the_next_question() {
-        let folder = std::env::temp_dir().join(format!("triarch-client-late-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = crate::socket_path(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::socket_path(folder.path());
         let runtime = UnixListener::bind(&path).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
@@ -438,21 +431,18 @@ mod tests {
         let answering = std::thread::spawn(move || answer(&runtime.accept().unwrap().0, 2));
         assert_eq!(ask(&mut client), Ok(2));
         answering.join().unwrap();
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn one_that_lets_nobody_else_in_is_asked_anew_for_no_longer_than_one_has_patience() {
-        let folder = std::env::temp_dir().join(format!("triarch-client-full-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = crate::socket_path(&folder);
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::socket_path(folder.path());
         let stuck = UnixListener::bind(&path).unwrap();
         rustix::net::listen(&stuck, 0).unwrap();
         let mut client = Client::connect(&path).unwrap();
         client.wait_at_most(Some(Duration::from_millis(20))).unwrap();
         let error = client.request::<Value>("status", &(), |_| {}).unwrap_err();
         assert_eq!(error.code, Code::RuntimeFailed, "{error}");
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

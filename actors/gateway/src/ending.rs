@@ -77,16 +77,14 @@ mod tests {
     fn the_end_of_one_whose_folder_is_free_is_its_own() {
         let mut child = reader();
         let pid = child.id();
-        let folder = std::env::temp_dir().join(format!("triarch-ending-{pid}"));
-        std::fs::create_dir(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let mut stdin = child.stdin.take();
         let ending = thread::scope(|scope| {
-            let waiting = scope.spawn(|| await_end(&folder, pid));
+            let waiting = scope.spawn(|| await_end(folder.path(), pid));
             drop(stdin.take());
             waiting.join()
         });
         ending.unwrap();
         assert!(child.try_wait().unwrap().is_some(), "it has ended");
-        std::fs::remove_dir(folder).unwrap();
     }
 }

@@ -27,9 +27,8 @@ mod tests {
 
     #[test]
     fn one_that_lets_nobody_in_is_knocked_at_for_as_long_as_one_has_patience() {
-        let folder = std::env::temp_dir().join(format!("triarch-knock-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("socket");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
         let stuck = UnixListener::bind(&path).unwrap();
         net::listen(&stuck, 0).unwrap();
         let patience = Duration::from_millis(20);
@@ -39,6 +38,5 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "{refused}");
         drop(stuck.accept().unwrap());
         connect(&path, patience).unwrap();
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

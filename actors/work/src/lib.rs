@@ -82,6 +82,9 @@
 //! stop of the whole runtime: one drains in order to stop, and starts again in order to work. Until then it is shown in the
 //! [overview](machine::Overview::is_draining), and can be ended.
 //!
+//! From the [wish to stop](Withheld) on nobody is given a task, however long others take to stop: leases go on, and what nobody has is
+//! ready for the next runtime.
+//!
 //! # What is bounded
 //!
 //! Open tasks and the bytes of all that is said of them, sets of capabilities, workers that tasks are kept for, batches, bodies and
@@ -107,6 +110,7 @@ mod sight;
 mod snapshots;
 pub mod task;
 pub mod time;
+mod withheld;
 pub mod words;
 
 pub use codec::CodecError;
@@ -115,3 +119,4 @@ pub use dispatcher::as_value;
 pub use queue::{Order, Queue, Rank, Request, TaskAddress, Word, machine};
 pub use record::{Attempt, LateResult};
 pub use room::{Events, InHands, Work, room};
+pub use withheld::Withheld;

@@ -24,6 +24,7 @@ use crate::machine::{Event, RECORD_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Settings, TaskAddress, Teller};
 use crate::snapshots::Copyist;
+use crate::withheld::Withheld;
 use crate::words::Worker;
 
 /// So many events wait for who hears them; whoever is slower misses the oldest.
@@ -42,6 +43,8 @@ pub struct Work {
     pub tasks: TaskAddress,
     /// What happens to tasks, told once it is on disk.
     pub events: Events,
+    /// By which nobody is given a task any more.
+    pub withheld: Withheld,
     lease: Duration,
 }
 
@@ -49,7 +52,7 @@ impl Work {
     /// With the dispatcher, which hands tasks to the agents that are on the roster. `office` makes out their posts.
     #[must_use]
     pub fn dispatching(self, office: Arc<PostOffice>) -> (Self, Roster, InHands) {
-        let (roster, shared) = (Roster::default(), Shared::default());
+        let (roster, shared) = (Roster::default(), Shared::new(self.withheld.clone()));
         let settings = dispatcher::Settings {
             tasks: self.tasks.clone(),
             events: self.events.clone(),
@@ -118,8 +121,10 @@ pub fn room(
     let (scribe, journal) = scribe("scribe", "work", disk, journal, instruments)?;
     let copyist = Child::of::<Copyist>("copyist", ()).capacity(1);
     let (events, _) = broadcast::channel(EVENTS_KEPT);
+    let withheld = Withheld::default();
     let settings = Settings {
         config,
+        withheld: withheld.clone(),
         journal,
         copyist: copyist.address(),
         portion,
@@ -145,6 +150,7 @@ pub fn room(
         room,
         tasks,
         events,
+        withheld,
         lease,
     })
 }

@@ -32,6 +32,16 @@ pub(crate) enum Order {
         spec: Added,
         caller: Caller<CallResult>,
     },
+    /// Add these side by side, and start none of them yet.
+    Place {
+        specs: Vec<Added>,
+        caller: Caller<CallResult>,
+    },
+    /// Start one of those, named with the number of its node.
+    StartPlaced {
+        child: (Name, u64),
+        caller: Caller<CallResult>,
+    },
     Terminate {
         name: Name,
         caller: Caller<CallResult>,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::actor::Order;
 use super::machine::{Adjustment, AdminError, ChildState, Counts, Incarnation, Outcome};
 use super::reception::{Caller, Part, Reception, Split};
+use super::spec::SupervisorSpec;
 use super::{Supervisor, check_policy};
 use crate::address::Address;
 use crate::agent::Agent;
@@ -139,34 +140,35 @@ impl SupervisorHandle {
     /// Adds a supervisor with its children at the right end of the root and starts it, part after part where it is split.
     /// Where a part does not start, none is kept.
     pub(crate) async fn start_supervisor(&self, supervisor: Supervisor) -> Result<Started, CallError> {
-        let mut adding = Adding::to(&self.first);
+        let parts = supervisor.build()?.into_iter();
+        let specs: Vec<_> = parts.map(SupervisorSpec::into_child).collect();
+        let of_part = |spec: &ChildSpec| (spec.name.clone(), spec.child.node().id);
+        let adding = Adding {
+            to: &self.first,
+            children: specs.iter().map(of_part).collect(),
+        };
+        // All at once, so that nobody else's comes between them: a part stops along with its left neighbour.
+        self.first.call(|caller| Order::Place { specs, caller }).await??;
         let mut last = Started::Declined;
-        for part in supervisor.build()? {
-            let spec = part.into_child();
-            adding.children.push((spec.name.clone(), spec.child.node().id));
-            match self
-                .first
-                .call(|caller| Order::Add { spec, caller })
-                .await
-                .map(|added| added.map(Started::from))
-            {
+        for (at, child) in adding.children.iter().cloned().enumerate() {
+            let started = self.first.call(|caller| Order::StartPlaced { child, caller }).await;
+            match started.map(|started| started.map(Started::from)) {
                 Ok(Ok(outcome)) => last = outcome,
                 refused => {
-                    let unstarted = adding.children.pop();
-                    self.undo(&adding.children).await;
-                    // One whose start was interrupted is there. It goes by its number: another may bear its name.
-                    adding.children = unstarted.into_iter().collect();
+                    // One whose start was interrupted is there, and goes by its number: another may bear its name.
+                    let others = adding.children.iter().enumerate().filter(|(other, _)| *other != at);
+                    self.undo(others.rev().map(|(_, (name, _))| name)).await;
                     return refused?.map_err(CallError::from);
                 }
             }
         }
-        adding.children.clear();
+        adding.stays();
         Ok(last)
     }
 
-    /// Takes supervisors away again, from right to left. One that is gone already needs no undoing.
-    async fn undo(&self, started: &[(Name, u64)]) {
-        for (name, _) in started.iter().rev() {
+    /// Takes supervisors away again. One that is gone already needs no undoing.
+    async fn undo(&self, placed: impl Iterator<Item = &Name>) {
+        for name in placed {
             let name = || name.clone();
             let _stopped = self
                 .first
@@ -408,10 +410,10 @@ struct Adding<'a> {
     children: Vec<(Name, u64)>,
 }
 
-impl<'a> Adding<'a> {
-    fn to(to: &'a Part) -> Self {
-        let children = Vec::new();
-        Self { to, children }
+impl Adding<'_> {
+    /// It stays.
+    fn stays(mut self) {
+        self.children.clear();
     }
 }
 

@@ -160,3 +160,43 @@ async fn one_that_bears_the_name_of_what_was_not_added_after_all_is_left_in_peac
     assert_eq!(observer.node("team").unwrap().incarnation, 1);
     tree.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_are_added_at_once_the_parts_of_each_stand_side_by_side() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let observer = tree.observer();
+    let split = |name: &str| {
+        let children: Vec<_> = ["0", "1", "2"]
+            .map(|number| puppet(&format!("{name}{number}"), &log))
+            .into();
+        Supervisor::named(name).span(1).parallel_stop().children(children)
+    };
+    let (first, second) = tokio::join!(
+        observer.start_supervisor(split("x")),
+        observer.start_supervisor(split("y"))
+    );
+    assert_eq!((first, second), (Ok(Started::Running(1)), Ok(Started::Running(1))));
+    let children = observer.supervisor("root").unwrap().which_children().await.unwrap();
+    let names: Vec<_> = children.iter().map(|child| child.name.to_string()).collect();
+    assert_eq!(names, ["team", "x", "x.1", "x.2", "y", "y.1", "y.2"]);
+    tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_whose_second_part_of_three_does_not_start_nothing_is_kept_and_its_names_are_free() {
+    let log = Log::default();
+    let tree = grow(team()).await;
+    let broken = |start| {
+        let failing = scripted("b1", Script::new(&log).start(start));
+        let children = Supervisor::named("more").span(1).child(puppet("b0", &log));
+        children.child(failing).child(puppet("b2", &log))
+    };
+    let refused = tree.observer().start_supervisor(broken(Start::Fails)).await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
+    assert_eq!(paths(&tree), ["root", "team"]);
+    assert!(!log.has("b2 starts 1"), "its turn never came");
+    let added = tree.observer().start_supervisor(more(&log)).await;
+    assert_eq!(added, Ok(Started::Running(1)));
+    tree.stop().await;
+}

@@ -43,6 +43,8 @@ mod pausing;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
+mod quiet;
+#[cfg(test)]
 mod redelivery;
 #[cfg(test)]
 mod remembering;

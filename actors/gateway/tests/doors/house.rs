@@ -1,12 +1,13 @@
 //! A tree with its doors open, and a runtime behind them that does a few odd things.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use triarch_gateway::{
@@ -23,7 +24,7 @@ pub(crate) struct House {
     pub(crate) tree: Tree,
     pub(crate) bounds: Bounds,
     pub(crate) exposition: Exposition,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: TempDir,
     pub(crate) socket: PathBuf,
     pub(crate) address: SocketAddr,
     /// How many operations were dropped before they had ended.
@@ -113,12 +114,9 @@ pub(crate) fn sections() -> Vec<Section> {
 }
 
 /// A folder of its own for each test, open to nobody else.
-pub(crate) fn folder() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("triarch-doors-{}-{count}", std::process::id()));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
-    folder
+pub(crate) fn folder() -> TempDir {
+    let ours_alone = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(ours_alone).tempdir().unwrap()
 }
 
 impl House {
@@ -136,7 +134,7 @@ impl House {
         let health = Health::new(&["telemetry", "gateway"]);
         let exposition = Exposition::new(instruments.clone(), health, "0.1.0").unwrap();
         let folder = folder();
-        let doors = Doors::open(config, &folder).unwrap();
+        let doors = Doors::open(config, folder.path()).unwrap();
         let (socket, address) = (doors.socket().to_owned(), doors.http().unwrap());
         let bounds = doors.bounds();
         let dropped = Arc::default();
@@ -168,7 +166,6 @@ impl House {
         let end = soon("the tree stops", self.tree.stop()).await;
         assert!(end.is_orderly(), "{end:?}");
         drop(self.tree);
-        std::fs::remove_dir_all(&self.folder).unwrap();
     }
 
     /// What a series shows: a counter's count or a gauge's level.

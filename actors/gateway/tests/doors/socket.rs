@@ -271,12 +271,15 @@ async fn where_only_the_doors_are_ended_nobody_is_told_that_the_runtime_has_stop
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterwards() {
-    let house = House::open().await;
+    let mut house = House::open().await;
     let config = || Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         ..Config::default()
     };
-    assert!(matches!(Doors::open(config(), &house.folder), Err(Error::Held { .. })));
+    assert!(matches!(
+        Doors::open(config(), house.folder.path()),
+        Err(Error::Held { .. })
+    ));
     let mut caller = Caller::of(&house).await;
     caller.say(&asked("echo", &json!(1))).await;
     assert_eq!(
@@ -284,11 +287,10 @@ async fn a_second_runtime_is_refused_while_the_first_lives_and_welcome_afterward
         Some(output(&json!(1))),
         "the first is not disturbed"
     );
-    let folder = house.folder.clone();
+    let folder = std::mem::replace(&mut house.folder, crate::house::folder());
     soon("the tree stops", house.tree.stop()).await;
     drop(house);
-    until("its place is free", || Doors::open(config(), &folder).is_ok()).await;
-    std::fs::remove_dir_all(folder).unwrap();
+    until("its place is free", || Doors::open(config(), folder.path()).is_ok()).await;
 }
 
 #[tokio::test]
@@ -301,14 +303,13 @@ async fn the_file_of_the_socket_goes_with_the_farewell_even_while_somebody_holds
             http: false,
             ..Config::default()
         },
-        &second,
+        second.path(),
     );
     let doors = doors.unwrap();
     drop(doors.farewell());
     assert!(!doors.socket().exists());
     assert!(house.socket.exists(), "only its own");
     drop(doors);
-    std::fs::remove_dir_all(second).unwrap();
     house.close().await;
 }
 
@@ -319,18 +320,17 @@ async fn nobody_else_has_the_folder_before_the_farewell_is_over_and_nobody_is_ro
         http: false,
         ..Config::default()
     };
-    let doors = Doors::open(config(), &folder).unwrap();
+    let doors = Doors::open(config(), folder.path()).unwrap();
     let (socket, farewell) = (doors.socket().to_owned(), doors.farewell());
     drop(doors);
-    assert!(matches!(Doors::open(config(), &folder), Err(Error::Held { .. })));
+    assert!(matches!(Doors::open(config(), folder.path()), Err(Error::Held { .. })));
     farewell.leave();
     assert!(!socket.exists(), "whoever comes finds nobody");
-    assert!(matches!(Doors::open(config(), &folder), Err(Error::Held { .. })));
+    assert!(matches!(Doors::open(config(), folder.path()), Err(Error::Held { .. })));
     drop(farewell);
-    let next = Doors::open(config(), &folder).unwrap();
+    let next = Doors::open(config(), folder.path()).unwrap();
     assert!(next.socket().exists());
     drop(next);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -338,7 +338,7 @@ async fn the_caller_is_who_the_system_says_it_is() {
     let house = House::open().await;
     let mut caller = Caller::of(&house).await;
     caller.say(&asked("whoami", &Value::Null)).await;
-    let uid = std::fs::metadata(&house.folder).unwrap().uid();
+    let uid = std::fs::metadata(house.folder.path()).unwrap().uid();
     let who = json!({"uid": uid, "pid": std::process::id()});
     assert_eq!(caller.hear().await, Some(output(&who)));
     house.close().await;

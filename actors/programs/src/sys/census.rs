@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::apart::apart;
+use super::looks;
 use super::reading::{self, Reader, Shown, if_there};
 use super::seen::Seen;
 use super::tag::VARIABLE;
+use super::ties::Ties;
 
 /// A process of an agent: the program itself or one that it started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +59,7 @@ pub(super) struct Census {
     pub(super) entries: BTreeMap<i32, Entry>,
     /// When it was begun, where everybody is in it: who was there then and is not in it has ended.
     whole_since: Option<Instant>,
+    ties: OnceLock<Ties>,
 }
 
 /// From whom it is told who else belongs to a program.
@@ -151,6 +153,7 @@ impl Entry {
 impl Census {
     /// Looks at every process there is.
     pub(super) fn take(groups: Groups) -> io::Result<Self> {
+        looks::one();
         let (mut pids, begun) = (Vec::new(), Instant::now());
         for entry in fs::read_dir("/proc")? {
             pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
@@ -187,15 +190,14 @@ impl Census {
         }
         Ok(Self {
             entries,
-            whole_since: None,
+            ..Self::default()
         })
     }
 
     /// Forgets who has ended and leads no session any more: his number may be another's soon, or is.
     pub(super) fn prune(&self, seen: &mut Seen) {
         let Some(begun) = self.whole_since else { return };
-        let sessions: BTreeSet<_> = self.entries.values().map(|entry| entry.session).collect();
-        let goes_on = |session| sessions.contains(&session);
+        let goes_on = |session| !self.ties().of_session(session).is_empty();
         seen.look_through(begun, |pid| self.identity_of(pid), goes_on);
     }
 
@@ -211,38 +213,50 @@ impl Census {
     }
 
     /// Who belongs to `roots`: they, who is in a session that one of them led, and all their descendants; never this
-    /// process or one it descends from.
+    /// process or one it descends from. It looks at nobody else.
     pub(super) fn kin(&self, roots: &Roots<'_>) -> Vec<&Entry> {
-        let spared = self.ancestry(own_pid());
-        let is_root = |entry: &&Entry| {
-            let is_ours = entry.uid.is_none_or(may_be_ours);
-            entry.tag.as_deref().is_some_and(|tag| is_ours && (roots.is_tag)(tag))
-                || entry.groups.as_deref().is_some_and(|groups| (roots.is_group)(groups))
-                || roots.inmates.contains(&entry.pid)
-                || roots.seen.has(entry.identity())
-        };
-        let mut kin: BTreeSet<i32> = self
-            .entries
-            .values()
-            .filter(is_root)
-            .map(|entry| entry.pid)
-            .filter(|pid| !spared.contains(pid))
-            .collect();
-        let is_led = |entry: &Entry, kin: &BTreeSet<i32>| {
-            kin.contains(&entry.session) || self.was_led_by(entry.session, roots.seen)
-        };
-        loop {
-            let before = kin.len();
-            for entry in self.entries.values() {
-                if !spared.contains(&entry.pid) && (kin.contains(&entry.parent) || is_led(entry, &kin)) {
-                    kin.insert(entry.pid);
-                }
-            }
-            if kin.len() == before {
-                break;
+        let ties = self.ties();
+        let led = roots
+            .seen
+            .pids()
+            .filter(|session| self.was_led_by(*session, roots.seen));
+        let led = led.flat_map(|session| ties.of_session(session).iter().copied());
+        let mut to_come: Vec<i32> = self.roots(roots, ties).chain(led).collect();
+        let mut kin = BTreeSet::new();
+        while let Some(pid) = to_come.pop() {
+            if !ties.spared.contains(&pid) && kin.insert(pid) {
+                to_come.extend(ties.children_of(pid).iter().chain(ties.of_session(pid)));
             }
         }
         kin.iter().filter_map(|pid| self.entries.get(pid)).collect()
+    }
+
+    fn roots<'a>(&'a self, roots: &'a Roots<'_>, ties: &'a Ties) -> impl Iterator<Item = i32> + 'a {
+        let is_ours = |pid: &i32| {
+            let entry = self.entries.get(pid);
+            entry.is_some_and(|entry| entry.uid.is_none_or(may_be_ours))
+        };
+        let tagged = ties.by_tag.iter().filter(|(tag, _)| (roots.is_tag)(tag));
+        let tagged = tagged.flat_map(|(_, pids)| pids).copied().filter(is_ours);
+        let grouped = ties.grouped.iter().copied().filter(|pid| {
+            let groups = self.entries.get(pid).and_then(|entry| entry.groups.as_deref());
+            groups.is_some_and(|groups| (roots.is_group)(groups))
+        });
+        let is_seen = |pid: &i32| self.identity_of(*pid).is_some_and(|identity| roots.seen.has(identity));
+        let known = roots
+            .inmates
+            .iter()
+            .copied()
+            .filter(|pid| self.entries.contains_key(pid));
+        tagged
+            .chain(grouped)
+            .chain(known)
+            .chain(roots.seen.pids().filter(is_seen))
+    }
+
+    /// Who stands to whom how: found out once, for all who ask.
+    fn ties(&self) -> &Ties {
+        self.ties.get_or_init(|| Ties::of(&self.entries))
     }
 
     /// Whether somebody who was seen, and has ended, led this session. While it has members no other process gets its
@@ -252,35 +266,18 @@ impl Census {
         seen.leader_of(session)
             .is_some_and(|began| leader.is_none_or(|leader| leader.began == began))
     }
-
-    fn ancestry(&self, pid: i32) -> BTreeSet<i32> {
-        let mut above = BTreeSet::from([0, 1]);
-        let mut next = pid;
-        while above.insert(next) {
-            next = self.entries.get(&next).map_or(0, |entry| entry.parent);
-        }
-        above
-    }
 }
 
-/// The census of all who ask for one at the same time: one that begins after the question is asked answers it.
-static SHARED: tokio::sync::Mutex<Option<(Instant, Arc<Census>)>> = tokio::sync::Mutex::const_new(None);
-
-/// A census that began after this was called.
-pub(super) async fn fresh() -> io::Result<Arc<Census>> {
-    let asked = Instant::now();
-    let mut shared = SHARED.lock().await;
-    if let Some((begun, census)) = &*shared
-        && *begun >= asked
-    {
-        return Ok(census.clone());
-    }
-    let begun = Instant::now();
-    let take = || apart(|| Census::take(Groups::OfOrphans));
-    let census = tokio::task::spawn_blocking(take).await.map_err(io::Error::other)??;
-    let census = Arc::new(census);
-    *shared = Some((begun, census.clone()));
-    Ok(census)
+/// The numbers of this process's children, of all of its threads.
+pub(super) fn children() -> Vec<i32> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let listed = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let numbers = |list: String| {
+        list.split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect::<Vec<i32>>()
+    };
+    listed.flat_map(numbers).collect()
 }
 
 pub(super) fn own_pid() -> i32 {
@@ -324,6 +321,7 @@ pub(super) mod tests {
         Census {
             entries: entries.into_iter().map(|entry| (entry.pid, entry)).collect(),
             whole_since: Some(Instant::now()),
+            ..Census::default()
         }
     }
 

@@ -1,7 +1,6 @@
 //! All processes of one program, from its first to the last that anybody of them started.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
@@ -15,6 +14,7 @@ use super::apart::apart;
 use super::census::{self, Census, Entry, Groups, Identity, ProcessView, Roots};
 use super::enclosure::Enclosure;
 use super::seen::Seen;
+use super::shared;
 use super::tag::Tag;
 
 /// Who belongs to one program, and how they are known.
@@ -143,7 +143,7 @@ pub(crate) async fn household(leader: i32) -> Vec<ProcessView> {
     let Some(household) = lock(&*HOUSEHOLDS).get(&leader).and_then(Weak::upgrade) else {
         return Vec::new();
     };
-    let Ok(census) = census::fresh().await else {
+    let Ok(census) = shared::fresh().await else {
         return Vec::new();
     };
     let members = household.members(&census).unwrap_or_default();
@@ -178,7 +178,7 @@ fn forget_gone_of(households: &[Arc<Household>]) {
 
 fn bury_orphans_of(households: &[Arc<Household>]) -> usize {
     let leaders: BTreeSet<_> = households.iter().map(|household| household.leader).collect();
-    let orphans = children().into_iter().filter(|pid| !leaders.contains(pid));
+    let orphans = census::children().into_iter().filter(|pid| !leaders.contains(pid));
     // Who cannot be looked at now is laid to rest another time.
     let census = Census::of(orphans, Groups::OfOrphans).unwrap_or_default();
     if census.entries.is_empty() {
@@ -190,16 +190,4 @@ fn bury_orphans_of(households: &[Arc<Household>]) -> usize {
         household.bury(&members.filter(|entry| !entry.is_alive()).collect::<Vec<_>>())
     });
     buried.sum()
-}
-
-/// The numbers of this process's children, of all of its threads.
-pub(super) fn children() -> Vec<i32> {
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let listed = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    let numbers = |list: String| {
-        list.split_ascii_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect::<Vec<i32>>()
-    };
-    listed.flat_map(numbers).collect()
 }

@@ -21,10 +21,11 @@ use triarch_supervision::sync::{Mutex, lock};
 
 use super::apart::apart;
 use super::birth;
-use super::census::{Census, Entry, Groups, Identity};
+use super::census::{self, Census, Entry, Groups, Identity};
 use super::enclosure::Enclosure;
-use super::household::{Household, children};
+use super::household::Household;
 use super::outstanding::Outstanding;
+use super::shared;
 
 /// How long a hunt goes on. What is alive then waits for a device, and dies when that answers.
 const HUNT: Duration = Duration::from_secs(5);
@@ -38,6 +39,8 @@ const CHASES: usize = 100;
 const CHASES_IN_VAIN: usize = 10;
 /// How long a group is given to empty itself in which nobody can be seen.
 const EMPTYING: Duration = Duration::from_millis(1);
+/// How often many that stop at once look together for those who are left, before each does so alone.
+const SHARED_LOOKS: usize = 8;
 /// After how many looks that still found newcomers all are killed, frozen or not.
 const FREEZES_MAX: usize = 50;
 
@@ -93,6 +96,44 @@ impl Tally {
             survivors,
         }
     }
+}
+
+/// Kills whoever is left of a household; returns how many withstood it.
+pub(super) fn end(household: &Household, tally: &mut Tally) -> io::Result<usize> {
+    let are_groups_empty = strike(household, tally);
+    if household.is_surely_gone(are_groups_empty) {
+        return Ok(0);
+    }
+    let seen = household.look().and_then(|census| Ok(household.parted(&census)?.1));
+    let mut ended = seen.unwrap_or_default();
+    if are_groups_empty {
+        ended.extend(tally.killed());
+    }
+    if strike_with_others(household, &mut ended, tally).unwrap_or(false) {
+        return Ok(0);
+    }
+    hunt_down(household, ended, tally)
+}
+
+/// Kills whoever is seen of it on the machine, until nobody is, nor that anybody has ended beside those. Many that stop at once
+/// share the looks for that; who is left after a few of them is hunted alone. Returns whether nobody is.
+fn strike_with_others(household: &Household, ended: &mut HashSet<Identity>, tally: &mut Tally) -> io::Result<bool> {
+    // Whom no group holds may be missed by one look.
+    let enough = if household.enclosure.tracks() { 1 } else { 2 };
+    let mut in_vain = 0;
+    for _ in 0..SHARED_LOOKS {
+        let census = shared::of_all()?;
+        let (living, gone) = household.parted(&census)?;
+        let is_news = !gone.is_subset(ended);
+        ended.extend(gone);
+        in_vain = if is_news || !living.is_empty() { 0 } else { in_vain + 1 };
+        if in_vain == enough {
+            return Ok(true);
+        }
+        let living: Vec<_> = living.into_iter().cloned().collect();
+        kill(&living, tally);
+    }
+    Ok(false)
 }
 
 /// Kills whoever is in the control group, and waits until they have ended. Returns whether it is known that nobody is in it.
@@ -178,7 +219,7 @@ pub(super) fn hunt(
     let (mut freezes, mut was_empty) = (0, false);
     loop {
         let is_over = Instant::now() >= deadline;
-        let (living, gone) = match Census::take(groups).and_then(|census| known(&census)) {
+        let (living, gone) = match look(groups).and_then(|census| known(&census)) {
             Ok(found) => found,
             Err(error) if is_over => return Err(error),
             Err(_) => {
@@ -218,6 +259,22 @@ pub(super) fn hunt(
     }
 }
 
+/// A look at all, which many hunts at once share where it shows each of them enough.
+fn look(groups: Groups) -> io::Result<Arc<Census>> {
+    match groups {
+        Groups::OfOrphans => shared::of_all(),
+        Groups::OfAll => Census::take(groups).map(Arc::new),
+    }
+}
+
+fn look_at_children(groups: Groups) -> io::Result<Arc<Census>> {
+    match groups {
+        Groups::OfOrphans => shared::of_own_children(),
+        Groups::OfAll => Census::of(census::children(), groups).map(Arc::new),
+    }
+}
+
+/// Kills these, and waits a moment for their ends.
 fn kill(living: &[Entry], tally: &mut Tally) {
     for entry in living {
         if signal(entry, Signal::KILL) {
@@ -238,7 +295,7 @@ fn chase(
 ) -> bool {
     let (before, mut in_vain) = (ended.len(), 0);
     for _ in 0..CHASES {
-        let Ok((living, gone)) = Census::of(children(), groups).and_then(|census| known(&census)) else {
+        let Ok((living, gone)) = look_at_children(groups).and_then(|census| known(&census)) else {
             continue;
         };
         let so_far = ended.len();
@@ -260,7 +317,7 @@ pub(super) fn freeze(household: &Household) -> io::Result<Vec<Entry>> {
     let mut frozen = HashSet::new();
     let mut living: Vec<Entry> = Vec::new();
     for _ in 0..FREEZES_MAX {
-        let census = Census::take(Groups::OfOrphans);
+        let census = shared::of_all();
         living = match census.and_then(|census| Ok(household.living(&census)?.into_iter().cloned().collect())) {
             Ok(living) => living,
             Err(error) if living.is_empty() => return Err(error),
@@ -422,7 +479,7 @@ impl Drop for Funeral {
         };
         let deadline = Instant::now() + FUNERAL;
         // Somebody who could not be looked for is not known to be gone.
-        while apart(|| end(&household)).is_err() && Instant::now() < deadline {}
+        while apart(|| end(&household, &mut Tally::default())).is_err() && Instant::now() < deadline {}
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         if await_end(&pidfd, LOOK) {
             // Its end is nobody's news any more.
@@ -431,15 +488,6 @@ impl Drop for Funeral {
         household.enclosure.remove();
         drop(outstanding);
     }
-}
-
-fn end(household: &Household) -> io::Result<()> {
-    let mut tally = Tally::default();
-    let are_groups_empty = strike(household, &mut tally);
-    if !household.is_surely_gone(are_groups_empty) {
-        hunt_down(household, HashSet::new(), &mut tally)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

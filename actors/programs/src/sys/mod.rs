@@ -22,12 +22,15 @@ mod household;
 mod hunt;
 mod launch;
 mod leftovers;
+mod looks;
 mod outstanding;
 mod process;
 mod reading;
 mod seen;
+mod shared;
 mod spawner;
 mod tag;
+mod ties;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! A program that runs.
 
-use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,11 +15,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::apart::apart;
 use super::birth;
-use super::census::{self, Entry, Identity};
+use super::census::Entry;
 use super::ground::Ground;
 use super::household::Household;
 use super::hunt::{self, Funeral, Survey, Tally};
 use super::launch::{Enforcement, Launch, LaunchError};
+use super::shared;
 use super::spawner;
 
 /// The pauses between looks at whether the last one has gone.
@@ -150,8 +150,14 @@ impl Process {
         let census = if is_first || is_tracked {
             None
         } else {
-            Some(census::fresh().await?)
+            Some(shared::fresh().await?)
         };
+        if let Some(census) = &census {
+            let living = self.household.living(census)?;
+            if living.iter().all(|entry| tally.has(entry)) {
+                return Ok(living.into_iter().cloned().collect());
+            }
+        }
         let household = self.household.clone();
         let asked_before = tally.clone();
         let asked = move || {
@@ -217,58 +223,19 @@ impl Process {
     async fn kill_all(&mut self, tally: &mut Tally) -> usize {
         let household = self.household.clone();
         let before = tally.clone();
-        let strike = move || {
+        let kill = move || {
             let mut so_far = before.clone();
-            let are_groups_empty = hunt::strike(&household, &mut so_far);
-            let seen = household.look().and_then(|census| Ok(household.parted(&census)?.1));
-            let mut ended = seen.unwrap_or_default();
-            if are_groups_empty {
-                ended.extend(so_far.killed());
-            }
-            (household.is_surely_gone(are_groups_empty), ended, so_far)
-        };
-        let mut ended = HashSet::new();
-        if let Ok((is_surely_gone, known, so_far)) = spawn_blocking(|| apart(strike)).await {
-            (*tally, ended) = (so_far, known);
-            if is_surely_gone {
-                return 0;
-            }
-        }
-        if self.is_nowhere(&mut ended).await.unwrap_or(false) {
-            return 0;
-        }
-        let household = self.household.clone();
-        let before = tally.clone();
-        let hunt = move || {
-            let mut so_far = before.clone();
-            let survivors = hunt::hunt_down(&household, ended.clone(), &mut so_far);
+            let survivors = hunt::end(&household, &mut so_far);
             (survivors, so_far)
         };
         // Who could not be looked for may be there.
-        match spawn_blocking(|| apart(hunt)).await {
+        match spawn_blocking(|| apart(kill)).await {
             Ok((survivors, so_far)) => {
                 *tally = so_far;
                 survivors.unwrap_or(1)
             }
             Err(_) => 1,
         }
-    }
-
-    /// Whether nobody of it is seen on the machine, nor that anybody has ended beside those. Many that stop at once share such a
-    /// look; who is left then is hunted alone.
-    async fn is_nowhere(&self, ended: &mut HashSet<Identity>) -> io::Result<bool> {
-        // Whom no group holds may be missed by one look.
-        let looks = if self.household.enclosure.tracks() { 1 } else { 2 };
-        for _ in 0..looks {
-            let census = census::fresh().await?;
-            let (living, gone) = self.household.parted(&census)?;
-            let is_news = !gone.is_subset(ended);
-            ended.extend(gone);
-            if is_news || !living.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Nothing is left of it, but where its group says otherwise.

@@ -427,6 +427,13 @@ impl Dispatcher {
     }
 
     fn hand(&mut self, worker: &Worker, claim: Claim, observer: &Observer, effects: &mut Vec<Effect>) {
+        {
+            let mut hands = self.settings.shared.hands();
+            if hands.withheld.is_so() {
+                hands.unsent(claim, effects);
+                return;
+            }
+        }
         let body = as_value(&claim.body);
         let sender = self.settings.shared.stages.0.clone();
         let (from, kind) = (Arc::clone(&self.sender), Arc::clone(&self.kind));

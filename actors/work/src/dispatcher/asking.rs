@@ -51,7 +51,7 @@ impl Hands {
     /// Claims for those who have room.
     pub(super) fn ask(&mut self, chance: &mut impl Chance, effects: &mut Vec<Effect>) {
         // What they get for it might have no room either.
-        if self.hungry.is_empty() || self.crowd.is_too_much() {
+        if self.withheld.is_so() || self.hungry.is_empty() || self.crowd.is_too_much() {
             return;
         }
         let teams: Vec<_> = self.hungry.iter().cloned().collect();
@@ -150,6 +150,9 @@ impl Hands {
 
     /// A worker that has nothing and waits has the tail of the heaviest sibling given back, so that its own claim gets of it.
     fn steal_for(&mut self, thief: &Worker, effects: &mut Vec<Effect>) {
+        if self.withheld.is_so() {
+            return;
+        }
         let starving = self.takers.get(thief).filter(|hand| hand.tally().starves);
         let found = starving.and_then(|hand| self.teams.get(&hand.team)?.heaviest_for(&hand.able));
         let Some((victim, open)) = found else { return };

@@ -24,12 +24,14 @@ use super::spread::Spread;
 use crate::machine::Mend;
 use crate::queue::Word;
 use crate::task::Claim;
+use crate::withheld::Withheld;
 use crate::words::{Fence, TaskId, Worker};
 
 /// All tasks that are in the hands of agents.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
     pub(super) bounds: Bounds,
+    pub(super) withheld: Withheld,
     /// Who takes tasks, as it was last said.
     pub(super) known: Arc<[TakingTeam]>,
     pub(super) teams: BTreeMap<Arc<str>, Spread>,
@@ -154,8 +156,9 @@ impl Hands {
 
     pub(super) fn hand_out(&mut self, worker: &Worker, effects: &mut Vec<Effect>) {
         loop {
+            let is_withheld = self.withheld.is_so();
             let next = self.change(worker, |hand| {
-                let may = hand.takes() && hand.busy_with < hand.rules.at_once as usize;
+                let may = !is_withheld && hand.takes() && hand.busy_with < hand.rules.at_once as usize;
                 let next = if may { hand.ahead.pop_front() } else { None };
                 hand.busy_with += usize::from(next.is_some());
                 next

@@ -487,3 +487,5 @@ mod ranking;
 mod staff;
 #[path = "hands_steal_test.rs"]
 mod steal;
+#[path = "hands_withheld_test.rs"]
+mod withheld;

@@ -12,21 +12,9 @@ use crate::words::{Fence, Worker};
 impl Hands {
     /// A worker did not take the post of a task: its mailbox is full, or it is not there.
     pub(super) fn refused(&mut self, claim: Claim, is_full: bool, effects: &mut Vec<Effect>) {
-        let Some(holding) = self.held.get(claim.fence) else {
+        let Some(worker) = self.unsent(claim, effects) else {
             return;
         };
-        let (worker, fence) = (holding.worker.clone(), claim.fence);
-        if !matches!(holding.step, Step::Handed(_)) {
-            // It was taken back before its turn came.
-            return self.forget(fence, effects);
-        }
-        self.change(&worker, |hand| {
-            hand.busy_with = hand.busy_with.saturating_sub(1);
-            hand.ahead.push_front(&claim);
-        });
-        if let Some(holding) = self.held.get_mut(fence) {
-            holding.step = Step::Ahead(Box::new(claim));
-        }
         if is_full {
             // What lies there is its own.
             self.change(&worker, |hand| hand.fits = Some(hand.busy_with));
@@ -36,6 +24,24 @@ impl Hands {
         }
         // It is looked for again like one that is away.
         self.seen(&worker, false, effects);
+    }
+
+    /// The post of a task did not go out: it is kept ready for its worker, unless it was taken back before its turn came.
+    pub(super) fn unsent(&mut self, claim: Claim, effects: &mut Vec<Effect>) -> Option<Worker> {
+        let (fence, holding) = (claim.fence, self.held.get(claim.fence)?);
+        let worker = holding.worker.clone();
+        if !matches!(holding.step, Step::Handed(_)) {
+            self.forget(fence, effects);
+            return None;
+        }
+        self.change(&worker, |hand| {
+            hand.busy_with = hand.busy_with.saturating_sub(1);
+            hand.ahead.push_front(&claim);
+        });
+        if let Some(holding) = self.held.get_mut(fence) {
+            holding.step = Step::Ahead(Box::new(claim));
+        }
+        Some(worker)
     }
 
     /// Some time has passed: there may be room for one more in mailboxes that were full.

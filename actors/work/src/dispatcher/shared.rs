@@ -8,6 +8,7 @@ use triarch_teams::receipt::{StageSender, Stages};
 use triarch_teams::{Errand, PostId};
 
 use super::hands::Hands;
+use crate::withheld::Withheld;
 use crate::words::{Fence, TaskId, Worker};
 
 /// So many stages of posts wait to be followed: each post has four at most, and agents have fewer than a quarter million tasks.
@@ -21,17 +22,19 @@ pub(crate) struct Shared {
     pub(super) stages: (StageSender, Stages),
 }
 
-impl Default for Shared {
-    fn default() -> Self {
+impl Shared {
+    pub(crate) fn new(withheld: Withheld) -> Self {
+        let hands = Hands {
+            withheld,
+            ..Hands::default()
+        };
         Self {
-            hands: Arc::default(),
+            hands: Arc::new(Mutex::new(hands)),
             posts: Arc::default(),
             stages: flume::bounded(STAGES),
         }
     }
-}
 
-impl Shared {
     /// A dispatcher that panicked may have left a change half made. What agents have is not forgotten for that: its next life goes on
     /// with it by [`Hands::begins_anew`].
     pub(crate) fn hands(&self) -> MutexGuard<'_, Hands> {

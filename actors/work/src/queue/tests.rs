@@ -15,6 +15,7 @@ use crate::error::TaskError;
 use crate::metrics::{Metrics, WORK};
 use crate::snapshots::Copyist;
 use crate::task::{State, Submission};
+use crate::withheld::Withheld;
 use crate::words::{Fence, Kind, TaskId, Worker};
 use crate::{codec, record::Record};
 
@@ -32,6 +33,7 @@ async fn open(disk: &SimDisk, portion: usize, snapshot_after: usize) -> (Tree, T
     let (scribe, journal) = scribe("scribe", "work", Arc::new(disk.clone()), little, &instruments).unwrap();
     let copyist = Child::of::<Copyist>("copyist", ());
     let settings = Settings {
+        withheld: Withheld::default(),
         config: Config {
             snapshot_after,
             ..Config::default()

@@ -10,15 +10,15 @@ use tokio::time::Instant;
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Tree;
 use triarch_teams::{Post, PostOffice, TaskRules};
-use triarch_work::TaskAddress;
 use triarch_work::config::Config;
 use triarch_work::dispatch::Dispatch;
 use triarch_work::dispatcher::{Roster, Taker, TakingTeam};
 use triarch_work::machine::View;
 use triarch_work::task::{After, State, Submission};
 use triarch_work::words::{TaskId, Worker};
+use triarch_work::{TaskAddress, Withheld};
 
-use crate::house::{Dispatching, dispatching_with, task};
+use crate::house::{Dispatching, dispatching_with, request, task};
 
 const PATH: &str = "team/a";
 /// Of a clock that runs ahead where nothing else is to be done.
@@ -71,6 +71,7 @@ struct Staff {
     tree: Tree,
     tasks: TaskAddress,
     office: Arc<PostOffice>,
+    withheld: Withheld,
     begun: Arc<AtomicUsize>,
     /// When it was first looked who is there.
     since: Instant,
@@ -93,12 +94,14 @@ async fn staff_with(config: Config, at_once: u32, shape: impl FnOnce(Child<Quiet
         tasks,
         office,
         roster,
+        withheld,
     } = dispatching_with(config, team).await;
     takes_tasks(&roster, at_once);
     Staff {
         tree,
         tasks,
         office,
+        withheld,
         begun,
         since: Instant::now(),
     }
@@ -398,5 +401,25 @@ async fn what_comes_of_a_task_long_after_it_was_called_off_is_kept_as_a_late_res
     tokio::time::sleep(Duration::from_secs(40)).await;
     let late = staff.tasks.late().await.unwrap();
     assert_eq!(late.iter().map(|late| late.task).collect::<Vec<_>>(), [task]);
+    staff.tree.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_tasks_are_withheld_nobody_gets_another_and_what_is_in_hands_is_done() {
+    let staff = staff(|child| child).await;
+    let first = staff.submit(10).await;
+    staff.until(|staff| staff.begun() == 1).await;
+    let second = staff.submit(1).await;
+    staff.withheld.begin();
+    let third = staff.submit(1).await;
+    assert_eq!(staff.ended(first).await.state, State::Done);
+    assert_eq!(staff.tasks.claim(request(false)).await.unwrap(), []);
+    let waits = tokio::time::timeout(PATIENCE, staff.tasks.claim(request(true)));
+    assert!(waits.await.is_err(), "it was given one");
+    for task in [second, third] {
+        let view = staff.tasks.show(task).await.unwrap();
+        assert_eq!((view.state, view.attempts), (State::Ready, 0), "{view:?}");
+    }
+    assert_eq!(staff.begun(), 1);
     staff.tree.stop().await;
 }

@@ -13,7 +13,7 @@ use triarch_work::config::Config;
 use triarch_work::dispatcher::Roster;
 use triarch_work::task::{Claim, Submission};
 use triarch_work::words::{Kind, TaskId, Worker};
-use triarch_work::{Events, Request, TaskAddress, Word, metrics, room};
+use triarch_work::{Events, Request, TaskAddress, Withheld, Word, metrics, room};
 
 /// Guards against hanging; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -48,6 +48,7 @@ pub(crate) struct Dispatching {
     pub(crate) tasks: TaskAddress,
     pub(crate) office: Arc<PostOffice>,
     pub(crate) roster: Roster,
+    pub(crate) withheld: Withheld,
 }
 
 pub(crate) async fn dispatching(team: Supervisor) -> Dispatching {
@@ -77,6 +78,7 @@ pub(crate) async fn dispatching_with(config: Config, team: Supervisor) -> Dispat
         tasks: work.tasks,
         office,
         roster,
+        withheld: work.withheld,
     }
 }
 

@@ -16,9 +16,7 @@ use crate::tree::Level;
 
 impl Desk {
     pub(super) fn add(&mut self, spec: ChildSpec, caller: Caller<CallResult>) {
-        self.last_key += 1;
-        let key = ChildKey(self.last_key);
-        self.wards.insert(key, Ward::new(Arc::clone(&spec.child), false));
+        let key = self.new_ward(&spec);
         let name = spec.name.clone();
         if self.charge.blueprint.remembers() {
             // The request below is the next call.
@@ -32,9 +30,49 @@ impl Desk {
             },
             caller,
         );
-        if self.machine.child(name.as_str()).is_none_or(|child| child.key != key) {
+        if !self.has(&name, key) {
             self.forget(key);
         }
+    }
+
+    pub(super) fn place(&mut self, specs: &[ChildSpec], caller: Caller<CallResult>) {
+        let keys: Vec<_> = specs.iter().map(|spec| self.new_ward(spec)).collect();
+        let numbered = || keys.iter().copied().zip(specs);
+        let children = numbered().map(|(key, spec)| (key, spec.name.clone(), *spec.policy));
+        self.request(Request::Place(children.collect()), caller);
+        for (key, spec) in numbered() {
+            if self.has(&spec.name, key) {
+                spec.child.join_tree(Some(&self.path), &self.charge.shared);
+            } else {
+                self.forget(key);
+            }
+        }
+    }
+
+    /// One that is not there any more was taken away before its turn came.
+    pub(super) fn start_placed(&mut self, (name, node): (Name, u64), caller: Caller<CallResult>) {
+        if self.key_of(&name, node).is_none() {
+            return caller.answer(Err(AdminError::NotFound { child: name }));
+        }
+        self.request(Request::StartPlaced(name), caller);
+    }
+
+    fn new_ward(&mut self, spec: &ChildSpec) -> ChildKey {
+        self.last_key += 1;
+        let key = ChildKey(self.last_key);
+        self.wards.insert(key, Ward::new(Arc::clone(&spec.child), false));
+        key
+    }
+
+    fn has(&self, name: &Name, key: ChildKey) -> bool {
+        self.machine.child(name.as_str()).is_some_and(|child| child.key == key)
+    }
+
+    /// The key of a child of that name, unless another bears it.
+    fn key_of(&self, name: &Name, node: u64) -> Option<ChildKey> {
+        let key = self.machine.child(name.as_str())?.key;
+        let ward = self.wards.get(&key)?;
+        (ward.child.node().id == node).then_some(key)
     }
 
     pub(super) fn request(&mut self, request: Request, caller: Caller<CallResult>) {
@@ -95,9 +133,7 @@ impl Desk {
     /// From right to left. One that is not there was never added, or another bears its name.
     pub(super) fn withdraw(&mut self, children: &[(Name, u64)]) {
         for (name, node) in children.iter().rev() {
-            let key = self.machine.child(name.as_str()).map(|child| child.key);
-            let ward = key.and_then(|key| self.wards.get(&key).map(|ward| (key, ward)));
-            if let Some((key, _)) = ward.filter(|(_, ward)| ward.child.node().id == *node) {
+            if let Some(key) = self.key_of(name, *node) {
                 self.feed(Input::Withdraw { key });
             }
         }

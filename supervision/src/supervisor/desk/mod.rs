@@ -131,6 +131,8 @@ impl Desk {
                 self.feed_for_many(Input::GoOn);
             }
             Order::Add { spec, caller } => self.add(spec, caller),
+            Order::Place { specs, caller } => self.place(&specs, caller),
+            Order::StartPlaced { child, caller } => self.start_placed(child, caller),
             Order::Terminate { name, caller } => self.terminate(&name, caller),
             Order::Restart { name, caller } => self.request(Request::Restart(name), caller),
             Order::Delete { name, caller } => self.delete(&name, caller),

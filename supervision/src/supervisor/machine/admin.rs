@@ -20,6 +20,8 @@ impl Step<'_> {
     pub(super) fn call(&mut self, call: CallId, request: Request) {
         let answered = match request {
             Request::Start { key, name, policy } => self.start_child(call, key, name, policy),
+            Request::Place(children) => self.place(children),
+            Request::StartPlaced(child) => self.start_placed(call, child),
             Request::Terminate(child) => self.terminate_child(call, child),
             Request::Restart(child) => self.restart_child(call, child),
             Request::Delete(child) => self.delete_child(child),
@@ -33,21 +35,40 @@ impl Step<'_> {
     }
 
     fn start_child(&mut self, call: CallId, key: ChildKey, child: Name, policy: ChildPolicy) -> Answering {
-        if !is_significance_allowed(&self.machine.policy, &policy) {
-            return Err(AdminError::Significant { child });
-        }
-        if let Some(present) = self.machine.children.named(child.as_str()) {
-            return Err(if present.condition.is_alive() {
-                AdminError::AlreadyStarted { child }
-            } else {
-                AdminError::AlreadyPresent { child }
-            });
-        }
-        if !self.machine.children.is_free(key, &child) {
-            return Err(AdminError::AlreadyPresent { child });
-        }
+        self.check_new(key, &child, &policy)?;
         self.machine.children.append(key, child, policy);
         Ok(self.start_for(call, key, StarterKind::Added))
+    }
+
+    fn place(&mut self, children: Vec<(ChildKey, Name, ChildPolicy)>) -> Answering {
+        for (key, child, policy) in &children {
+            self.check_new(*key, child, policy)?;
+        }
+        for (key, child, policy) in children {
+            self.machine.children.append(key, child, policy);
+            self.machine.children.set_condition(key, Condition::Down);
+        }
+        Ok(Answered::Now(Outcome::Terminated))
+    }
+
+    fn start_placed(&mut self, call: CallId, child: Name) -> Answering {
+        match self.find(child.clone())? {
+            (key, Condition::Down) => Ok(self.start_for(call, key, StarterKind::Added)),
+            (_, condition) => Err(in_the_way(child, condition)),
+        }
+    }
+
+    fn check_new(&self, key: ChildKey, child: &Name, policy: &ChildPolicy) -> Result<(), AdminError> {
+        let children = &self.machine.children;
+        let (is_free, child) = (children.is_free(key, child), child.clone());
+        if !is_significance_allowed(&self.machine.policy, policy) {
+            return Err(AdminError::Significant { child });
+        }
+        match children.named(child.as_str()) {
+            Some(present) if present.condition.is_alive() => Err(AdminError::AlreadyStarted { child }),
+            _ if is_free => Ok(()),
+            _ => Err(AdminError::AlreadyPresent { child }),
+        }
     }
 
     fn terminate_child(&mut self, call: CallId, child: Name) -> Answering {

@@ -132,6 +132,10 @@ pub(crate) enum Request {
         /// Its policy.
         policy: ChildPolicy,
     },
+    /// Add children at the right end side by side, which are down. All of them, or none.
+    Place(Vec<(ChildKey, Name, ChildPolicy)>),
+    /// Start a child that was placed: one that does not start is not kept.
+    StartPlaced(Name),
     /// Stop a child and keep its specification (unless it is temporary or dynamic).
     Terminate(Name),
     /// Start a child that is down.

@@ -1,5 +1,6 @@
 //! Programs that escape in every way there is, and are found all the same.
 
+mod crowd;
 mod escapes;
 mod exhausted;
 mod leftovers;

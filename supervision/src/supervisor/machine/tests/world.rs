@@ -98,10 +98,15 @@ impl World {
                 self.specified.insert(*key, (name.clone(), *policy));
                 self.for_callers.insert(*key);
             }
+            Request::Place(children) => {
+                let placed = children.iter().cloned();
+                self.specified
+                    .extend(placed.map(|(key, name, policy)| (key, (name, policy))));
+            }
             Request::Terminate(name) => {
                 self.terminated.insert(name.clone());
             }
-            Request::Restart(name) | Request::Retry(name) => {
+            Request::StartPlaced(name) | Request::Restart(name) | Request::Retry(name) => {
                 if let Some(view) = self.machine.child(name.as_str())
                     && matches!(view.state, ChildState::Down | ChildState::Quarantined)
                 {
