@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Desk;
-use super::starts::Place;
+use super::starts::Birthplace;
 use crate::child::{Spawned, Startable};
 use crate::clock::Moment;
 use crate::reason::ExitReason;
@@ -35,7 +35,7 @@ struct Born {
 }
 
 impl Start {
-    fn bear(self, place: Place<'_>) -> Born {
+    fn bear(self, place: Birthplace<'_>) -> Born {
         Born {
             key: self.key,
             incarnation: self.incarnation,
@@ -56,7 +56,7 @@ impl Desk {
         while mine.len() > share {
             others.push(self.bears_elsewhere(mine.split_off(mine.len() - share)));
         }
-        let place = self.place();
+        let place = self.birthplace();
         let mut born: Vec<Born> = mine.into_iter().map(|start| start.bear(place)).collect();
         for other in others {
             born.append(&mut other.await?);
@@ -83,7 +83,7 @@ impl Desk {
     }
 }
 
-/// A [`Place`] that goes to another worker.
+/// A [`Birthplace`] that goes to another worker.
 struct Elsewhere {
     path: Arc<str>,
     shared: Arc<Shared>,
@@ -92,8 +92,8 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn seen(&self) -> Place<'_> {
-        Place {
+    fn seen(&self) -> Birthplace<'_> {
+        Birthplace {
             path: &self.path,
             shared: &self.shared,
             parent: &self.parent,

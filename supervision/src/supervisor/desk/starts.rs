@@ -89,12 +89,12 @@ impl Desk {
             return self.crowd.push(start);
         }
         let shell = self.left_behind.take_if(|(of, _)| *of == key).map(|(_, shell)| shell);
-        let born = self.place().bear(child, incarnation, shell);
+        let born = self.birthplace().bear(child, incarnation, shell);
         self.is_born(key, incarnation, born);
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
+    pub(super) fn birthplace(&self) -> Birthplace<'_> {
+        Birthplace {
             path: &self.path,
             shared: &self.charge.shared,
             parent: &self.myself,
@@ -119,14 +119,14 @@ impl Desk {
 
 /// Where incarnations begin, and when.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Birthplace<'a> {
     pub(super) path: &'a str,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) parent: &'a ActorRef<Order>,
     pub(super) now: Moment,
 }
 
-impl Place<'_> {
+impl Birthplace<'_> {
     /// Begins an incarnation, in the shell that the one before has left where there is one. It has ended where it cannot begin.
     pub(super) fn bear(
         self,
