@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use ractor::{ActorStatus, SpawnErr};
+use ractor::ActorStatus;
 use tokio::time::{Instant, sleep};
 
 use super::tests::Lingering;
 use crate::message::Nothing;
 use crate::prelude::*;
 use crate::supervisor::Reception;
+use crate::supervisor::machine::PORTION;
 use crate::sync::{lock, unpoisoned};
 use crate::tree::{Root, Shared};
 
@@ -45,17 +46,15 @@ static WORKERS: Mutex<Option<HashSet<ThreadId>>> = Mutex::new(None);
 static ANOTHER: Condvar = Condvar::new();
 
 /// From the second actor on that a thread makes, waits until another has made one.
-fn waits_for_another() -> Result<(), SpawnErr> {
+fn waits_for_another() {
     let mut workers = lock(&WORKERS);
     let known = workers.get_or_insert_default();
     if known.insert(std::thread::current().id()) {
-        ANOTHER.notify_all();
-        return Ok(());
+        return ANOTHER.notify_all();
     }
     let is_alone = |workers: &mut Option<HashSet<_>>| workers.as_ref().is_none_or(|known| known.len() < 2);
     let (_workers, waited) = unpoisoned(ANOTHER.wait_timeout_while(workers, PATIENCE, is_alone));
     assert!(!waited.timed_out(), "all are begun by one worker");
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +64,10 @@ async fn a_crowd_is_begun_by_all_workers() {
         spec.child = Arc::new(Lingering {
             child: Arc::clone(&spec.child),
             is_left: Arc::new(AtomicBool::new(false)),
-            may_spawn: Arc::new(waits_for_another),
+            may_spawn: Arc::new(|| {
+                waits_for_another();
+                Ok(())
+            }),
         });
     }
     let tree = Root::new().supervisor(team).start().await.unwrap();
@@ -99,14 +101,8 @@ fn waits_for(stage: Kill) {
     assert!(!waited.timed_out(), "the kill does not come about");
 }
 
-fn is_killed_first() -> Result<(), SpawnErr> {
-    comes_to(Kill::Wanted);
-    waits_for(Kill::Done);
-    Ok(())
-}
-
 /// The last of the first portion: another worker than its supervisor's begins it.
-const LAST: usize = 127;
+const LAST: usize = PORTION - 1;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_supervisor_that_is_killed_while_its_crowd_begins_leaves_nobody() {
@@ -115,7 +111,11 @@ async fn a_supervisor_that_is_killed_while_its_crowd_begins_leaves_nobody() {
     last.child = Arc::new(Lingering {
         child: Arc::clone(&last.child),
         is_left: Arc::new(AtomicBool::new(false)),
-        may_spawn: Arc::new(is_killed_first),
+        may_spawn: Arc::new(|| {
+            comes_to(Kill::Wanted);
+            waits_for(Kill::Done);
+            Ok(())
+        }),
     });
     let (sender, seen) = std::sync::mpsc::sync_channel::<Arc<Shared>>(1);
     let see = move |shared: &Arc<Shared>| sender.send(Arc::clone(shared)).unwrap();

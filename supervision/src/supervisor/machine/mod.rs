@@ -81,7 +81,7 @@ pub(crate) struct Machine {
 
 /// So many children start at once before the supervisor looks at what has come meanwhile: the first of a crowd are
 /// up, and seen to be, before the last of them begin.
-const PORTION: usize = 128;
+pub(crate) const PORTION: usize = 512;
 
 /// How far the supervisor has come.
 #[derive(Clone, Debug)]
