@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Withheld(Arc<AtomicBool>);
 
 impl Withheld {
-    /// From now on nobody is given a task.
+    /// From now on nobody is given a task, but for one that was just on its way.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }

@@ -97,6 +97,12 @@ impl Agent for Recorder {
     }
 }
 
+/// When all writes will have been made, after another one, were they [`PAUSE`] apart. Whatever is written without a pause owes no more
+/// than what is free.
+fn spent_after(spent_until: Moment, now: Moment) -> Moment {
+    spent_until.clamp(now, now + FREE) + PAUSE
+}
+
 impl Recorder {
     /// No more than can have gathered: whoever makes events faster than this must not keep the agent for ever.
     fn gather(&mut self) {
@@ -131,7 +137,7 @@ impl Recorder {
         self.settings.metrics.written.add(count - lost);
         self.settings.metrics.lost.add(lost + missed);
         self.last_error = error.or(self.last_error.take());
-        self.spent_until = self.spent_until.max(Moment::now()) + PAUSE;
+        self.spent_until = spent_after(self.spent_until, Moment::now());
     }
 
     /// The lines of what was gathered, and of how many events.
@@ -157,4 +163,21 @@ impl Recorder {
 /// How many lines were not taken.
 fn left(text: &[u8], refused: &Refused) -> u64 {
     memchr::memchr_iter(b'\n', &text[refused.taken..]).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_written_before_the_next_pause_is_no_longer_than_one() {
+        let mut now = Moment::default();
+        let mut spent_until = now;
+        for _ in 0..1_000 {
+            spent_until = spent_after(spent_until, now);
+        }
+        assert_eq!(spent_until.since(now), FREE + PAUSE);
+        now = now + 2 * FREE;
+        assert_eq!(spent_after(spent_until, now), now + PAUSE, "rest pays all");
+    }
 }

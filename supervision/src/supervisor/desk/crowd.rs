@@ -3,7 +3,7 @@
 //! Making an actor is most of a start, and one supervisor that makes all of a hundred thousand keeps one core busy and the
 //! others waiting. It waits for all of a portion before it takes anything else, so nothing is decided about one that has yet to begin.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ractor::{ActorProcessingErr, ActorRef};
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use crate::clock::Moment;
 use crate::reason::ExitReason;
 use crate::supervisor::actor::Order;
 use crate::supervisor::machine::{ChildKey, Incarnation};
+use crate::sync::lock;
 use crate::tree::Shared;
 
 /// Fewer are begun sooner than another worker is woken.
@@ -44,6 +45,35 @@ impl Start {
     }
 }
 
+/// Incarnations that begin on another worker, one after the other.
+struct Share {
+    starts: std::vec::IntoIter<Start>,
+    born: Vec<Born>,
+}
+
+impl Share {
+    /// Begins the next; tells whether there was one.
+    fn bear_next(&mut self, place: Birthplace<'_>) -> bool {
+        let Some(start) = self.starts.next() else { return false };
+        self.born.push(start.bear(place));
+        true
+    }
+}
+
+/// A share that is under way. Where nobody waits for it any more, its supervisor is gone: no incarnation begins after that, or it might
+/// begin beside one of the supervisor's next life.
+struct UnderWay {
+    share: Arc<Mutex<Share>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // The one that is just beginning is waited for; a start takes some microseconds.
+        lock(&self.share).starts = Vec::new().into_iter();
+    }
+}
+
 impl Desk {
     /// Begins those that were gathered.
     pub(in crate::supervisor) async fn bear_crowd(&mut self) -> Result<(), ActorProcessingErr> {
@@ -58,8 +88,9 @@ impl Desk {
         }
         let place = self.birthplace();
         let mut born: Vec<Born> = mine.into_iter().map(|start| start.bear(place)).collect();
-        for other in others {
-            born.append(&mut other.await?);
+        for other in &mut others {
+            (&mut other.task).await?;
+            born.append(&mut lock(&other.share).born);
         }
         for Born { key, incarnation, is } in born {
             self.is_born(key, incarnation, is);
@@ -70,16 +101,22 @@ impl Desk {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "it ends by itself, and ractor refuses actors to a supervisor that is gone"
+        reason = "it ends by itself, and begins nobody once its supervisor is gone"
     )]
-    fn bears_elsewhere(&self, share: Vec<Start>) -> JoinHandle<Vec<Born>> {
+    fn bears_elsewhere(&self, starts: Vec<Start>) -> UnderWay {
         let place = Elsewhere {
             path: Arc::clone(&self.path),
             shared: Arc::clone(&self.charge.shared),
             parent: self.myself.clone(),
             now: self.now,
         };
-        tokio::spawn(async move { share.into_iter().map(|start| start.bear(place.seen())).collect() })
+        let share = Arc::new(Mutex::new(Share {
+            born: Vec::with_capacity(starts.len()),
+            starts: starts.into_iter(),
+        }));
+        let taken = Arc::clone(&share);
+        let task = tokio::spawn(async move { while lock(&taken).bear_next(place.seen()) {} });
+        UnderWay { share, task }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many that start at once, on a runtime of several workers.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -79,60 +79,57 @@ async fn a_crowd_is_begun_by_all_workers() {
     assert!(end.is_orderly(), "{end:?}");
 }
 
-/// How far the kill of the supervisor has come.
-static KILL: Mutex<Kill> = Mutex::new(Kill::NotYet);
-static FURTHER: Condvar = Condvar::new();
+/// Whether the kill is wanted, and whether it is done.
+static IS_WANTED: AtomicBool = AtomicBool::new(false);
+static IS_DONE: AtomicBool = AtomicBool::new(false);
+/// How many began after it.
+static LATE: AtomicUsize = AtomicUsize::new(0);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kill {
-    NotYet,
-    Wanted,
-    Done,
+fn holds_within_patience(what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
 }
 
-fn comes_to(to: Kill) {
-    *lock(&KILL) = to;
-    FURTHER.notify_all();
+/// Takes its time, so that the supervisor can be gone long before all have begun.
+fn begins_slowly() {
+    IS_WANTED.store(true, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    holds_within_patience("time stands still", || begun.elapsed() > Duration::from_micros(200));
+    LATE.fetch_add(usize::from(IS_DONE.load(Ordering::SeqCst)), Ordering::SeqCst);
 }
 
-fn waits_for(stage: Kill) {
-    let is_before = |kill: &mut Kill| *kill != stage;
-    let (_kill, waited) = unpoisoned(FURTHER.wait_timeout_while(lock(&KILL), PATIENCE, is_before));
-    assert!(!waited.timed_out(), "the kill does not come about");
-}
+/// So many of the first portion's last begin slowly: another worker than their supervisor's begins them.
+const SLOW: usize = 200;
 
-/// The last of the first portion: another worker than its supervisor's begins it.
-const LAST: usize = PORTION - 1;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_supervisor_that_is_killed_while_its_crowd_begins_leaves_nobody() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_supervisor_that_is_killed_while_its_crowd_begins_leaves_nobody_and_nobody_begins_after_it() {
     let mut team = crowd();
-    let last = team.children[LAST].as_mut().unwrap();
-    last.child = Arc::new(Lingering {
-        child: Arc::clone(&last.child),
-        is_left: Arc::new(AtomicBool::new(false)),
-        may_spawn: Arc::new(|| {
-            comes_to(Kill::Wanted);
-            waits_for(Kill::Done);
-            Ok(())
-        }),
-    });
+    for last in team.children[PORTION - SLOW..PORTION].iter_mut().flatten() {
+        last.child = Arc::new(Lingering {
+            child: Arc::clone(&last.child),
+            is_left: Arc::new(AtomicBool::new(false)),
+            may_spawn: Arc::new(|| {
+                begins_slowly();
+                Ok(())
+            }),
+        });
+    }
     let (sender, seen) = std::sync::mpsc::sync_channel::<Arc<Shared>>(1);
     let see = move |shared: &Arc<Shared>| sender.send(Arc::clone(shared)).unwrap();
     let root = Root::new().supervisor(team);
     let starting = root.start_seen(see, std::future::pending());
     let killing = tokio::task::spawn_blocking(move || {
-        waits_for(Kill::Wanted);
+        holds_within_patience("nobody begins", || IS_WANTED.load(Ordering::SeqCst));
         let shared = seen.recv().unwrap();
         let door = shared.find("team").unwrap().door;
         let supervisor = door.as_any().downcast::<Reception>().unwrap().cell().unwrap();
         supervisor.kill();
-        let begun = std::time::Instant::now();
-        while supervisor.get_status() < ActorStatus::Stopped {
-            assert!(begun.elapsed() < PATIENCE, "it goes on");
-            std::thread::yield_now();
-        }
-        comes_to(Kill::Done);
+        let is_gone = || supervisor.get_status() == ActorStatus::Stopped;
+        holds_within_patience("it goes on", is_gone);
+        IS_DONE.store(true, Ordering::SeqCst);
         shared
     });
     let (started, shared) = tokio::join!(starting, killing);
@@ -143,4 +140,6 @@ async fn a_supervisor_that_is_killed_while_its_crowd_begins_leaves_nobody() {
         assert!(begun.elapsed() < PATIENCE, "{node:?}");
         sleep(Duration::from_millis(1)).await;
     }
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(LATE.load(Ordering::SeqCst), 0);
 }

@@ -54,6 +54,11 @@ impl Step<'_> {
     fn start_placed(&mut self, call: CallId, child: Name) -> Answering {
         match self.find(child.clone())? {
             (key, Condition::Down) => Ok(self.start_for(call, key, StarterKind::Added)),
+            // Somebody else has started it meanwhile.
+            (key, condition) if condition.is_coming_up() => {
+                let incarnation = self.machine.children.get(key).map_or(0, |child| child.incarnation);
+                Ok(Answered::Now(Outcome::Running(incarnation)))
+            }
             (_, condition) => Err(in_the_way(child, condition)),
         }
     }

@@ -3,7 +3,7 @@
 use super::children::{Child, Rank};
 use super::condition::Condition;
 use super::io::{ChildKey, Decision, Effect, Incarnation, Outcome};
-use super::{PORTION, Progress, Step};
+use super::{Progress, Step};
 
 impl Step<'_> {
     pub(super) fn boot(&mut self) {
@@ -64,7 +64,7 @@ impl Step<'_> {
     pub(super) fn start_rightward(&mut self, mut next: Rank, last: Rank) -> Rank {
         while self.machine.may_start_another() {
             let Some(child) = self.machine.children.next_awaiting(next, last) else {
-                self.machine.portion = PORTION;
+                self.machine.portion = self.machine.whole_portion;
                 return self.machine.children.next_rank().min(last.after()).max(next);
             };
             let key = child.key;

@@ -75,6 +75,11 @@ impl Condition {
         matches!(self, Self::Starting { .. } | Self::Running | Self::Stopping(_))
     }
 
+    /// Whether it is up, or will be by itself.
+    pub(super) fn is_coming_up(&self) -> bool {
+        matches!(self, Self::Starting { .. } | Self::Running | Self::Restarting { .. })
+    }
+
     /// Whether the child is neither there nor going to be by itself.
     pub(super) fn is_inactive(&self) -> bool {
         matches!(self, Self::Down | Self::Quarantined | Self::Lost)

@@ -75,6 +75,7 @@ pub(crate) struct Machine {
     last_alarm: u64,
     /// How many starts may begin before others have their turn, where they do not follow each other.
     portion: usize,
+    whole_portion: usize,
     /// Whether there are more than that.
     holds_back: bool,
 }
@@ -154,6 +155,7 @@ impl Machine {
             overdue: Vec::new(),
             last_alarm: 0,
             portion: PORTION,
+            whole_portion: PORTION,
             holds_back: false,
         })
     }
@@ -202,6 +204,12 @@ impl Machine {
         self.policy.stop_order == StopOrder::InOrder
     }
 
+    /// Before [`Input::Boot`]: so many start at once.
+    #[cfg(test)]
+    pub(super) fn in_portions_of(&mut self, portion: usize) {
+        (self.portion, self.whole_portion) = (portion, portion);
+    }
+
     /// Whether the walk under way may begin another start now.
     fn may_start_another(&self) -> bool {
         if self.starts_in_order() {
@@ -245,7 +253,7 @@ impl Step<'_> {
             Input::Call { call, .. } if self.machine.is_ending() => self.answer(call, Err(AdminError::Ending)),
             _ if self.machine.has_ended() => {}
             Input::Boot => self.boot(),
-            Input::GoOn => self.machine.portion = PORTION,
+            Input::GoOn => self.machine.portion = self.machine.whole_portion,
             Input::Started { key, incarnation } => self.started(key, incarnation),
             Input::NotStarted { key, incarnation, why } => self.not_started(key, incarnation, why),
             Input::Exited {

@@ -14,6 +14,7 @@ enum Event {
     Exits(usize, u8),
     StopsAsAsked(usize),
     Alarm,
+    GoesOn,
     Pass(u64),
     StartChild(u64, ChildPolicy),
     Terminate(u64),
@@ -116,6 +117,7 @@ fn events() -> impl Strategy<Value = Event> {
         5 => (some.clone(), any::<u8>()).prop_map(|(which, reason)| Event::Exits(which, reason)),
         5 => some.clone().prop_map(Event::StopsAsAsked),
         5 => Just(Event::Alarm),
+        5 => Just(Event::GoesOn),
         3 => (0..3000_u64).prop_map(Event::Pass),
         2 => (named.clone(), children(false)).prop_map(|(which, policy)| Event::StartChild(which, policy)),
         2 => named.clone().prop_map(Event::Terminate),
@@ -181,6 +183,9 @@ fn happen(world: &mut World, event: Event) {
         }
         Event::Alarm => {
             world.next_alarm();
+        }
+        Event::GoesOn => {
+            world.goes_on();
         }
         Event::Pass(millis) => pass(world, Duration::from_millis(millis)),
         Event::StartChild(which, policy) => world.start_child(which, policy),

@@ -48,12 +48,16 @@ impl World {
             .map(|(number, policy)| (ChildKey(number), name(&format!("c{number}")), *policy))
             .collect();
         let specified = listed.iter().map(|(key, name, policy)| (*key, (name.clone(), *policy)));
+        let specified = specified.collect();
+        let mut machine = match Machine::new(policy, listed) {
+            Ok(machine) => machine,
+            Err(error) => panic!("{error}"),
+        };
+        // Few enough that others often have their turn in between.
+        machine.in_portions_of(2);
         Self {
-            specified: specified.collect(),
-            machine: match Machine::new(policy, listed) {
-                Ok(machine) => machine,
-                Err(error) => panic!("{error}"),
-            },
+            specified,
+            machine,
             now: Moment::from_nanos(1_000_000_000_000),
             chance: Seeded::new(7),
             living: BTreeMap::new(),
@@ -362,6 +366,15 @@ impl World {
         );
     }
 
+    /// Has it go on with what it holds back; tells whether there was anything.
+    pub(super) fn goes_on(&mut self) -> bool {
+        let holds_back = self.machine.holds_back();
+        if holds_back {
+            self.give(Input::GoOn);
+        }
+        holds_back
+    }
+
     /// Answers whatever is under way, well, until nothing is.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
@@ -374,7 +387,7 @@ impl World {
             match next.map(|(key, living)| (*key, ends(living))) {
                 Some((key, true)) => self.end(key, ExitReason::Shutdown),
                 Some((key, false)) => self.starts(key),
-                None if self.next_alarm() => {}
+                None if self.goes_on() || self.next_alarm() => {}
                 None => return,
             }
         }
