@@ -5,7 +5,7 @@ pub(crate) fn described(echo: &str) -> String {
     format!("{STORES}{NATIVES}{}", PROGRAMS.replace("ECHO", echo))
 }
 
-/// An agent that takes tasks and falls now and then, and one that posts make fall.
+/// Whose answers are timed.
 pub(crate) const ASKED: &str = "crew/clerk-1";
 /// A program that is talked to by lines.
 pub(crate) const LINES: &str = "tools/echo";

@@ -27,6 +27,8 @@ fn many_that_ignore_the_wish_to_stop_are_looked_for_and_killed_together() {
     let told = many.args(["--exact", &name, "--nocapture"]).env(ROLE, "yes").output();
     let told = told.unwrap();
     assert!(told.status.success(), "{told:?}");
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(said.contains("1 passed"), "it was not run: {said}");
 }
 
 fn be_many() {

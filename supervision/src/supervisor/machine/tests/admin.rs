@@ -360,3 +360,23 @@ fn one_that_is_withdrawn_ends_and_is_forgotten_wherever_it_stands() {
     );
     assert_eq!(case.machine.counts().specified, 0);
 }
+
+#[test]
+fn one_that_was_placed_and_that_somebody_else_has_started_is_up_all_the_same() {
+    let mut case = Case::new(one_for_one(), &[]);
+    case.boot();
+    let placed = [("a", 7), ("b", 8)].map(|(child, key)| {
+        case.names.insert(ChildKey(key), child.into());
+        (ChildKey(key), name(child), permanent())
+    });
+    assert_eq!(case.call(Request::Place(placed.to_vec())), "#1 Terminated");
+    let start = |case: &mut Case, child| case.call(Request::StartPlaced(name(child)));
+    assert_eq!(start(&mut case, "a"), "start a1");
+    assert_eq!(case.started("a"), "#2 Running(1)");
+    assert_eq!(case.restart("b"), "start b1");
+    assert_eq!(start(&mut case, "b"), "#4 Running(1)");
+    assert_eq!(case.started("b"), "#3 Running(1)");
+    assert_eq!(start(&mut case, "b"), "#5 Running(1)");
+    assert_eq!(case.terminate("b"), "stop b1");
+    assert_eq!(start(&mut case, "b"), "#7 Running");
+}
