@@ -111,12 +111,24 @@ async fn tree(
     events: Option<EventLog>,
     instruments: &Instruments,
 ) -> (Tree, Address<Fail>) {
+    tree_beside(Supervisor::named("team"), world, config, output, events, instruments).await
+}
+
+/// The same with that team around the neighbour.
+async fn tree_beside(
+    team: Supervisor,
+    world: &World,
+    config: impl Into<Loudness>,
+    output: Output,
+    events: Option<EventLog>,
+    instruments: &Instruments,
+) -> (Tree, Address<Fail>) {
     let neighbour = Child::of::<Neighbour>("writer", ());
     let address = neighbour.address();
     let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
     let root = Root::new()
         .supervisor(room(config, output, events, &exposition).unwrap())
-        .supervisor(Supervisor::named("team").child(neighbour));
+        .supervisor(team.child(neighbour));
     (world.start(root).await.unwrap(), address)
 }
 
@@ -441,23 +453,23 @@ fn events_that_the_disk_refuses_are_counted_and_shown_and_what_comes_later_is_ke
     assert_eq!(changes(&events, "team/writer")[0].0, "stopped");
 }
 
+/// A tree with a log of events and a neighbour that may fail often, at rest.
+async fn tree_with_log(world: &World, folder: &Path, instruments: &Instruments) -> (Tree, Address<Fail>) {
+    let log = EventLog::new(folder, Config::default().events);
+    let silent = Output::to(io::sink());
+    let team = Supervisor::named("team").intensity(Intensity::new(1_000, Duration::from_secs(1)));
+    let both = tree_beside(team, world, Config::default(), silent, Some(log), instruments).await;
+    world.advance(Duration::from_secs(1)).await;
+    both
+}
+
 #[test]
 fn what_happens_now_and_then_is_written_at_once_and_what_happens_without_an_end_in_heaps() {
     let (folder, instruments) = (tempfile::tempdir().unwrap(), instruments());
     let newest = folder.path().join("events.jsonl");
     let size = || fs::metadata(&newest).unwrap().len();
     World::any().run(async |world| {
-        let neighbour = Child::of::<Neighbour>("writer", ());
-        let writer = neighbour.address();
-        let exposition = Exposition::new(instruments.clone(), Health::new(&["telemetry"]), "0.0.0").unwrap();
-        let log = EventLog::new(folder.path(), Config::default().events);
-        let silent = Output::to(io::sink());
-        let team = Supervisor::named("team").intensity(Intensity::new(1_000, Duration::from_secs(1)));
-        let root = Root::new()
-            .supervisor(room(Config::default(), silent, Some(log), &exposition).unwrap())
-            .supervisor(team.child(neighbour));
-        let tree = world.start(root).await.unwrap();
-        world.advance(Duration::from_secs(1)).await;
+        let (tree, writer) = tree_with_log(world, folder.path(), &instruments).await;
         let before = size();
         let mut sizes = std::collections::BTreeSet::new();
         for failure in 1..=80 {
@@ -473,4 +485,22 @@ fn what_happens_now_and_then_is_written_at_once_and_what_happens_without_an_end_
     let lives = changes(folder.path(), "team/writer").len();
     assert_eq!(lives, 100, "as many as are told");
     assert_eq!(count(&instruments, metrics::LOST_EVENTS.name), 0);
+}
+
+#[test]
+fn what_a_recorder_that_is_killed_had_gathered_is_counted_as_lost() {
+    let (folder, instruments) = (tempfile::tempdir().unwrap(), instruments());
+    World::any().run(async |world| {
+        let (tree, writer) = tree_with_log(world, folder.path(), &instruments).await;
+        for _ in 0..60 {
+            writer.send(Fail).await.unwrap();
+            world.advance(Duration::from_millis(2)).await;
+        }
+        let room = tree.observer().supervisor("telemetry").unwrap();
+        assert_eq!(count(&instruments, metrics::LOST_EVENTS.name), 0);
+        room.kill_child("events").await.unwrap();
+        world.advance(Duration::from_secs(1)).await;
+        assert!(count(&instruments, metrics::LOST_EVENTS.name) > 0);
+        tree.stop().await;
+    });
 }

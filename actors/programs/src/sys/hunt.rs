@@ -41,6 +41,8 @@ const CHASES_IN_VAIN: usize = 10;
 const EMPTYING: Duration = Duration::from_millis(1);
 /// How often many that stop at once look together for those who are left, before each does so alone.
 const SHARED_LOOKS: usize = 8;
+/// After so many of these looks that showed somebody new after a kill: who forks faster than it is killed has to be frozen.
+const SHARED_LOOKS_WITH_NEWCOMERS: usize = 2;
 /// After how many looks that still found newcomers all are killed, frozen or not.
 const FREEZES_MAX: usize = 50;
 
@@ -120,8 +122,8 @@ pub(super) fn end(household: &Household, tally: &mut Tally) -> io::Result<usize>
 fn strike_with_others(household: &Household, ended: &mut HashSet<Identity>, tally: &mut Tally) -> io::Result<bool> {
     // Whom no group holds may be missed by one look.
     let enough = if household.enclosure.tracks() { 1 } else { 2 };
-    let mut in_vain = 0;
-    for _ in 0..SHARED_LOOKS {
+    let (mut in_vain, mut with_newcomers) = (0, 0);
+    for look in 0..SHARED_LOOKS {
         let census = shared::of_all()?;
         let (living, gone) = household.parted(&census)?;
         let is_news = !gone.is_subset(ended);
@@ -129,6 +131,11 @@ fn strike_with_others(household: &Household, ended: &mut HashSet<Identity>, tall
         in_vain = if is_news || !living.is_empty() { 0 } else { in_vain + 1 };
         if in_vain == enough {
             return Ok(true);
+        }
+        let is_new = |entry: &&Entry| !tally.killed.contains(&entry.identity());
+        with_newcomers += usize::from(look > 0 && living.iter().any(is_new));
+        if with_newcomers == SHARED_LOOKS_WITH_NEWCOMERS {
+            break;
         }
         let living: Vec<_> = living.into_iter().cloned().collect();
         kill(&living, tally);

@@ -97,6 +97,13 @@ impl Agent for Recorder {
     }
 }
 
+impl Drop for Recorder {
+    /// One that is killed, or fails, has not written what it gathered.
+    fn drop(&mut self) {
+        self.settings.metrics.lost.add(self.gathered.len() as u64);
+    }
+}
+
 /// When all writes will have been made, after another one, were they [`PAUSE`] apart. Whatever is written without a pause owes no more
 /// than what is free.
 fn spent_after(spent_until: Moment, now: Moment) -> Moment {
