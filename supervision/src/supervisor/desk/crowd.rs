@@ -5,19 +5,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use ractor::{ActorProcessingErr, ActorRef};
+use ractor::ActorProcessingErr;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Desk;
 use super::starts::Birthplace;
 use crate::child::{Spawned, Startable};
-use crate::clock::Moment;
 use crate::reason::ExitReason;
-use crate::supervisor::actor::Order;
 use crate::supervisor::machine::{ChildKey, Incarnation};
 use crate::sync::lock;
-use crate::tree::Shared;
 
 /// Fewer are begun sooner than another worker is woken.
 const LEAST_SHARE: usize = 32;
@@ -104,38 +101,27 @@ impl Desk {
         reason = "it ends by itself, and begins nobody once its supervisor is gone"
     )]
     fn bears_elsewhere(&self, starts: Vec<Start>) -> UnderWay {
-        let place = Elsewhere {
-            path: Arc::clone(&self.path),
-            shared: Arc::clone(&self.charge.shared),
-            parent: self.myself.clone(),
-            now: self.now,
-        };
         let share = Arc::new(Mutex::new(Share {
             born: Vec::with_capacity(starts.len()),
             starts: starts.into_iter(),
         }));
         let taken = Arc::clone(&share);
-        let task = tokio::spawn(async move { while lock(&taken).bear_next(place.seen()) {} });
+        let (path, shared, parent) = (
+            Arc::clone(&self.path),
+            Arc::clone(&self.charge.shared),
+            self.myself.clone(),
+        );
+        let now = self.now;
+        let task = tokio::spawn(async move {
+            let place = Birthplace {
+                path: &path,
+                shared: &shared,
+                parent: &parent,
+                now,
+            };
+            while lock(&taken).bear_next(place) {}
+        });
         UnderWay { share, task }
-    }
-}
-
-/// A [`Birthplace`] that goes to another worker.
-struct Elsewhere {
-    path: Arc<str>,
-    shared: Arc<Shared>,
-    parent: ActorRef<Order>,
-    now: Moment,
-}
-
-impl Elsewhere {
-    fn seen(&self) -> Birthplace<'_> {
-        Birthplace {
-            path: &self.path,
-            shared: &self.shared,
-            parent: &self.parent,
-            now: self.now,
-        }
     }
 }
 
