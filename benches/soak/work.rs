@@ -125,7 +125,8 @@ impl<'a> Work<'a> {
     /// Somebody looks on for a moment, and everybody else has a connection of their own.
     fn follow(&mut self) {
         let mut follower = Caller::of(self.running);
-        follower.send("bus.tap", &json!({ "pattern": "**" }));
+        let looking_on = follower.0.ask("bus.tap", &json!({ "pattern": "**" }));
+        looking_on.expect("the runtime hears");
         self.caller = Caller::of(self.running);
         self.caller.done("status", &json!({}));
         self.done.connections += 2;

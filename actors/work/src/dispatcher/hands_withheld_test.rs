@@ -35,6 +35,7 @@ fn a_post_that_did_not_go_out_before_tasks_were_withheld_does_not_go_out() {
     house.done();
     house.hands.withheld.begin();
     house.hands.unsent(claim(fences[0]), &mut house.effects);
+    house.hands.hand_out(&worker("t/a"), &mut house.effects);
     assert_eq!(house.standings("t/a"), [Whereabouts::Ahead; 2]);
     assert_eq!((house.done(), house.asked()), (vec![], vec![]));
     house.assert_sound();
