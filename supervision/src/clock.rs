@@ -5,6 +5,9 @@ use std::ops::{Add, Sub};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(all(target_os = "linux", any(test, not(feature = "testing"))))]
+mod coarse;
+
 /// A moment on the monotonic clock, in nanoseconds since the process first looked at it.
 ///
 /// In a world with a paused clock it is the paused clock's time.
@@ -19,6 +22,26 @@ impl Moment {
     /// Now, by tokio's clock where one runs, so that paused time is honoured.
     pub fn now() -> Self {
         Self::from_instant(tokio::time::Instant::now())
+    }
+
+    /// Now, or some milliseconds ago, for a quarter of the cost; never ahead. Where time may be paused it is the time that is.
+    #[inline]
+    pub(crate) fn lately() -> Self {
+        #[cfg(all(target_os = "linux", not(feature = "testing")))]
+        return coarse::moment();
+        #[cfg(not(all(target_os = "linux", not(feature = "testing"))))]
+        Self::now()
+    }
+
+    /// The present as far as it matters to who waits for `limit` from now on, and when that is over: never too early, and up to
+    /// a fiftieth of the limit late.
+    pub(crate) fn with_end(limit: Duration) -> (Self, Self) {
+        #[cfg(all(target_os = "linux", not(feature = "testing")))]
+        if let Some(lately) = coarse::with_end(limit) {
+            return lately;
+        }
+        let now = Self::now();
+        (now, now + limit)
     }
 
     /// From a count of nanoseconds.

@@ -31,8 +31,8 @@ impl<M: Message> Address<M> {
             let is_open = edge.is_open().await;
             is_known = is_open.map_err(|why| AskError::NotSent { to: self.path(), why })?;
         }
-        let now = limit.map(|_| Moment::now());
-        let mut limit = now.zip(limit).map(|(now, limit)| self.arm(now + limit, &answer));
+        let (now, end) = limit.map(Moment::with_end).unzip();
+        let mut limit = end.map(|end| self.arm(end, &answer));
         // Time that runs out elsewhere has to be waited for too.
         is_known &= !matches!(limit, Some(Limit::Apart(_)));
         let parcel = Parcel::special(Content::Ask(ticket, make(reply)));

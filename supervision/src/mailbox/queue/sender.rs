@@ -253,7 +253,7 @@ impl<M: Message> Queue<M> {
     #[inline]
     fn time_if_shallow(&self) -> Option<Moment> {
         let depth = self.entrance.word().tail().saturating_sub(self.gone());
-        (depth <= STAMPED_DEPTH).then(Moment::now)
+        (depth <= STAMPED_DEPTH).then(Moment::lately)
     }
 
     #[inline]
@@ -267,20 +267,22 @@ impl<M: Message> Queue<M> {
 
     #[inline(never)]
     fn stamp_by_clock(&self, admission: Admission, now: Option<Moment>) -> Stamp {
-        let now = now.unwrap_or_else(Moment::now);
+        let now = now.unwrap_or_else(Moment::lately);
         let stamp = Stamp::at(now);
         if admission.rings {
             self.note_oldest(stamp);
         }
         if admission.first.is_multiple_of(SAMPLE_EVERY) {
-            self.set_probe(admission.first, now);
+            self.set_probe(admission.first);
         }
         stamp
     }
 
-    fn set_probe(&self, number: u64, now: Moment) {
+    fn set_probe(&self, number: u64) {
         if self.entrance.probe.load(Ordering::Relaxed) == NO_PROBE {
-            self.entrance.probe_at.store(now.as_nanos(), Ordering::Relaxed);
+            self.entrance
+                .probe_at
+                .store(Moment::now().as_nanos(), Ordering::Relaxed);
             self.entrance.probe.store(number, Ordering::Release);
         }
     }
