@@ -16,7 +16,7 @@ use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
-use triarch_benches::overload::Span;
+use triarch_benches::overload::Interval;
 use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
@@ -76,7 +76,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
         Entry::child(NAME, &[case::OVERLOAD_60S], |scale| {
-            overload::overload(Span::unbounded(scale))
+            overload::overload(Interval::unbounded(scale))
         }),
         Entry::here(NAME, &[case::STOP_THOUSAND_QUEUED], |scale| queued::stops(scale, 1_000)),
         Entry::here(NAME, &[case::STOP_MILLION_QUEUED], |scale| {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
-use triarch_benches::overload::{Overload, PRODUCERS, Pace, Span};
+use triarch_benches::overload::{Interval, Overload, PRODUCERS, Pace};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 
 const NAME: &str = "tokio_mpsc";
@@ -51,7 +51,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
-        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Span::of(scale))),
+        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Interval::of(scale))),
     ]
 }
 
@@ -165,7 +165,7 @@ fn ask_cross(asks: u64) -> Vec<f64> {
     on_one_thread(ask(answerer, asks))
 }
 
-fn overload(span: Span) -> Vec<f64> {
+fn overload(interval: Interval) -> Vec<f64> {
     on_two_workers(async move {
         let overload = Overload::begin();
         let (sender, mut receiver) = mpsc::channel(CAPACITY);
@@ -179,7 +179,7 @@ fn overload(span: Span) -> Vec<f64> {
             .map(|_| tokio::spawn(offer(sender.clone(), overload.pace())))
             .collect();
         drop(sender);
-        let growth = overload.growth(span).await;
+        let growth = overload.growth(interval).await;
         let mut offered = 0;
         for producer in producers {
             offered += producer.await.expect("a producer ends");
