@@ -12,58 +12,42 @@ use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
 use triarch_benches::overload::{Interval, Overload, PRODUCERS, Pace};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 
+use super::{Tells, tells};
+
 const NAME: &str = "tokio_mpsc";
 
 /// The most a receiver takes at once.
 const TAKE: usize = 128;
 
 pub(crate) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![send_many(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<2>(Load::pair(messages));
-                },
-            )]
-        }),
+    let more = vec![
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Interval::of(scale))),
-    ]
+    ];
+    [tells::<TokioMpsc>(), more].concat()
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    on_two_workers(async move {
-        let (tallies, finish) = load.tallies();
-        let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
-        let producers: Vec<_> = (0..load.producers)
-            .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
-            .collect();
-        finish.rate(super::starts(producers).await).await
-    })
+struct TokioMpsc;
+
+impl Tells for TokioMpsc {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        on_two_workers(async move {
+            let (tallies, finish) = load.tallies();
+            let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
+            let producers: Vec<_> = (0..load.producers)
+                .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
+                .collect();
+            finish.rate(super::starts(producers).await).await
+        })
+    }
+
+    fn send_many(load: Load) -> f64 {
+        send_many(load)
+    }
 }
 
 fn receiver<const WORDS: usize>(mut tally: Tally) -> mpsc::Sender<Packet<WORDS>> {
