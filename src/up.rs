@@ -222,15 +222,9 @@ async fn live(
     print(&welcome(ground, &tree));
     warn(ground);
     notify.ready();
-    let enough = async {
-        match start.limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => pending().await,
-        }
-    };
     let early = tokio::select! {
         end = tree.wait() => Some(end),
-        () = enough => None,
+        () = over(start.limit) => None,
         () = ground.until_stop() => None,
         () = signals.until_stop(ground) => None,
         () = beat(&notify) => None,
@@ -242,6 +236,13 @@ async fn live(
         Some(end) => conclude(&end, complain),
         None => stop(&tree, ground.stop_within(), signals.impatience(complain), complain).await,
     })
+}
+
+async fn over(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => pending().await,
+    }
 }
 
 /// What programs left behind that nobody describes any more is of no use; that it cannot be taken away does no harm.

@@ -67,11 +67,10 @@ pub(crate) const ORDER: &[&str] = &[
     "stalled_growth",
 ];
 
-/// Over a socket, a process of its own.
+/// A process of its own, spoken to over a socket, as the next ones are.
 const NATS: &str = "nats_socket";
-/// The same.
 const REDIS: &str = "redis_socket";
-/// The same, with files that are synced later.
+/// With files that are synced later.
 const JETSTREAM: &str = "jetstream";
 
 /// The subjects in the order in which each round runs them.

@@ -29,12 +29,12 @@ const RESIDENT_MAX: u64 = 2 << 30;
 
 /// From when to when the growth of memory is measured, since the first message.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct Interval {
     from: Duration,
     to: Duration,
 }
 
-impl Span {
+impl Interval {
     /// What the name of the case promises.
     pub const fn of(scale: &Scale) -> Self {
         let (from, to) = if scale.is_quick { (500, 2_000) } else { (5_000, 60_000) };
@@ -90,11 +90,11 @@ impl Overload {
         }
     }
 
-    /// Lets the overload last as long as `span` says: by how many bytes resident memory grew within it.
-    pub async fn growth(&self, span: Span) -> f64 {
-        sleep(span.from.saturating_sub(self.begun.elapsed())).await;
+    /// Lets the overload last as long as `interval` says: by how many bytes resident memory grew within it.
+    pub async fn growth(&self, interval: Interval) -> f64 {
+        sleep(interval.from.saturating_sub(self.begun.elapsed())).await;
         let before = resident_bytes();
-        while self.begun.elapsed() < span.to && resident_bytes() < RESIDENT_MAX {
+        while self.begun.elapsed() < interval.to && resident_bytes() < RESIDENT_MAX {
             sleep(LOOK_EVERY).await;
         }
         let after = resident_bytes();

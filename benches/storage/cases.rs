@@ -71,9 +71,8 @@ pub(crate) const ORDER: &[&str] = &[
     "task_replay_1m",
 ];
 
-/// Over a socket, a process of its own.
+/// A process of its own, asked over a socket, as the next one is.
 const REDIS: &str = "redis_socket";
-/// The same.
 const JETSTREAM: &str = "jetstream_socket";
 
 /// The subjects in the order in which each round runs them.

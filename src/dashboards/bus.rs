@@ -2,7 +2,7 @@
 
 use super::board::{Row, details};
 use super::panel::{Panel, Unit};
-use super::query::{quantile, query};
+use super::query::{query, within};
 
 pub(super) fn bus() -> Row {
     let panels = [flow(), trouble()].into_iter().flatten();
@@ -30,10 +30,7 @@ fn flow() -> [Panel; 4] {
             "Time to deliver",
             "From publication to a subscriber's hands, or to its acknowledgement where that is asked for.",
             Unit::Seconds,
-            vec![
-                quantile(0.5, "triarch_bus_delivery_seconds", &[], "half within"),
-                quantile(0.99, "triarch_bus_delivery_seconds", &[], "99 % within"),
-            ],
+            within("triarch_bus_delivery_seconds"),
         ),
         Panel::lines(
             "Slowest subscription",

@@ -2,7 +2,7 @@
 
 use super::board::{Board, Row, annotations, details, open};
 use super::panel::{Colour, PLAIN, Panel, Steps, Unit};
-use super::query::{highest, highest_quantile, quantile, query};
+use super::query::{buckets, highest, highest_quantile, query, within};
 
 const DEPTHS: Steps = &[(0.0, Colour::Green), (100.0, Colour::Yellow), (1000.0, Colour::Red)];
 const TROUBLED: Steps = &[(0.0, Colour::Green), (1.0, Colour::Yellow), (3.0, Colour::Red)];
@@ -65,10 +65,7 @@ fn waiting() -> Row {
             Panel::heatmap(
                 "Time in the mailbox",
                 "How many sampled messages waited how long, over all types.",
-                query(
-                    "sum by (le) (increase(triarch_mailbox_wait_seconds_bucket{@}[@]))",
-                    "{{le}}",
-                ),
+                buckets("triarch_mailbox_wait_seconds"),
             ),
             Panel::lines(
                 "Senders held back",
@@ -284,10 +281,7 @@ fn lives() -> Row {
                 "Time to start",
                 "From a spawn request to a started actor.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_actor_spawn_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_actor_spawn_seconds", &[], "99 % within"),
-                ],
+                within("triarch_actor_spawn_seconds"),
             ),
         ],
     )

@@ -3,7 +3,7 @@
 use super::board::{Board, Row, annotations, details, open};
 use super::overview::{FEW, NONE};
 use super::panel::{Panel, Unit};
-use super::query::{quantile, query};
+use super::query::{buckets, query, within};
 
 pub(super) fn board() -> Board {
     Board {
@@ -147,19 +147,13 @@ fn lines() -> Row {
             Panel::heatmap(
                 "Time to an answer",
                 "How many posts took how long, from delivery until the program said that it is done or failed.",
-                query(
-                    "sum by (le) (increase(triarch_program_roundtrip_seconds_bucket{@}[@]))",
-                    "{{le}}",
-                ),
+                buckets("triarch_program_roundtrip_seconds"),
             ),
             Panel::lines(
                 "Within which posts are answered",
                 "From the delivery of a post to a program until it said that it is done or failed.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_program_roundtrip_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_program_roundtrip_seconds", &[], "99 % within"),
-                ],
+                within("triarch_program_roundtrip_seconds"),
             ),
             Panel::lines(
                 "What programs send",

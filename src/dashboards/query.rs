@@ -51,6 +51,19 @@ pub(super) fn quantile(share: f64, histogram: &str, by: &[&str], legend: &'stati
     query(&quantile_of(share, histogram, by), legend)
 }
 
+/// Within which time half of what fell into the buckets of `histogram` stayed, and 99 %.
+pub(super) fn within(histogram: &str) -> Vec<Query> {
+    vec![
+        quantile(0.5, histogram, &[], "half within"),
+        quantile(0.99, histogram, &[], "99 % within"),
+    ]
+}
+
+/// How much fell into each bucket of `histogram`.
+pub(super) fn buckets(histogram: &str) -> Query {
+    query(&format!("sum by (le) (increase({histogram}_bucket{{@}}[@]))"), "{{le}}")
+}
+
 /// As [`quantile`], of the `most` highest.
 pub(super) fn highest_quantile(
     most: u32,

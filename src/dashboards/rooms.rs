@@ -3,7 +3,7 @@
 use super::board::{Row, details};
 use super::overview::{FEW, NONE};
 use super::panel::{Colour, PLAIN, Panel, Unit, Words};
-use super::query::{highest, highest_quantile, quantile, query};
+use super::query::{highest, highest_quantile, quantile, query, within};
 
 const STATES: Words = &[
     (1, "starting", Colour::Yellow),
@@ -35,10 +35,7 @@ pub(super) fn supervision() -> Row {
                 "Time to run again",
                 "From a failure to the child running again, waits included, over all supervisors.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_supervisor_restart_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_supervisor_restart_seconds", &[], "99 % within"),
-                ],
+                within("triarch_supervisor_restart_seconds"),
             ),
         ],
     )
@@ -65,10 +62,7 @@ pub(super) fn mailboxes() -> Row {
                 "Time in the mailbox",
                 "From enqueue to dequeue over all types, on sampled messages.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_mailbox_wait_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_mailbox_wait_seconds", &[], "99 % within"),
-                ],
+                within("triarch_mailbox_wait_seconds"),
             ),
             Panel::lines(
                 "Dead letters by reason",
@@ -216,10 +210,7 @@ pub(super) fn programs() -> Row {
                 "Time to an answer",
                 "From the delivery of a post to a program until it said that it is done or failed.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_program_roundtrip_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_program_roundtrip_seconds", &[], "99 % within"),
-                ],
+                within("triarch_program_roundtrip_seconds"),
             ),
             Panel::stat(
                 "Survivors",
@@ -399,10 +390,7 @@ pub(super) fn executor() -> Row {
                 "Lag of the scheduler",
                 "How late a heartbeat ran that was due every 100 ms; up to 1 ms of it is the timer's own step.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_runtime_scheduler_lag_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_runtime_scheduler_lag_seconds", &[], "99 % within"),
-                ],
+                within("triarch_runtime_scheduler_lag_seconds"),
             )
             .sized(12, 8),
             Panel::lines(

@@ -4,7 +4,7 @@ use super::board::{Board, Row, annotations, open};
 use super::memory;
 use super::overview::NONE;
 use super::panel::{Colour, PLAIN, Panel, Steps, Unit, Words};
-use super::query::{quantile, query};
+use super::query::{buckets, quantile, query};
 
 const OPEN: Words = &[(0, "closed", Colour::Red), (1, "open", Colour::Green)];
 const ALL_OPEN: Steps = &[(0.0, Colour::Red), (1.0, Colour::Green)];
@@ -69,10 +69,7 @@ fn commits() -> Row {
             Panel::heatmap(
                 "Time of a commit",
                 "How many commits took how long: one write and one sync, which all records share that had gathered.",
-                query(
-                    "sum by (le) (increase(triarch_journal_commit_seconds_bucket{@}[@]))",
-                    "{{le}}",
-                ),
+                buckets("triarch_journal_commit_seconds"),
             ),
             Panel::lines(
                 "Half of the commits within",

@@ -3,7 +3,7 @@
 use super::board::{Board, Row, annotations, open};
 use super::overview::{FEW, NONE};
 use super::panel::{Colour, PLAIN, Panel, Steps, Unit};
-use super::query::{quantile, query};
+use super::query::{buckets, quantile, query, within};
 
 const AGES: Steps = &[(0.0, Colour::Green), (60.0, Colour::Yellow), (600.0, Colour::Red)];
 
@@ -145,19 +145,13 @@ fn time() -> Row {
             Panel::heatmap(
                 "Time until claimed",
                 "How many tasks were ready for how long before a worker claimed them.",
-                query(
-                    "sum by (le) (increase(triarch_task_wait_seconds_bucket{@}[@]))",
-                    "{{le}}",
-                ),
+                buckets("triarch_task_wait_seconds"),
             ),
             Panel::lines(
                 "Within which tasks are claimed",
                 "From when a task was ready until a worker claimed it.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_task_wait_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_task_wait_seconds", &[], "99 % within"),
-                ],
+                within("triarch_task_wait_seconds"),
             ),
             Panel::lines(
                 "Oldest ready task over time",
@@ -168,19 +162,13 @@ fn time() -> Row {
             Panel::heatmap(
                 "Time of an attempt",
                 "How many tasks ended after an attempt of what length.",
-                query(
-                    "sum by (le) (increase(triarch_task_run_seconds_bucket{@}[@]))",
-                    "{{le}}",
-                ),
+                buckets("triarch_task_run_seconds"),
             ),
             Panel::lines(
                 "Within which attempts end",
                 "From the begin of a task's last attempt until the task ended by it.",
                 Unit::Seconds,
-                vec![
-                    quantile(0.5, "triarch_task_run_seconds", &[], "half within"),
-                    quantile(0.99, "triarch_task_run_seconds", &[], "99 % within"),
-                ],
+                within("triarch_task_run_seconds"),
             ),
             Panel::lines(
                 "Attempts by kind",

@@ -1,6 +1,6 @@
 //! What can be asked for of the runtime as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,21 +57,12 @@ impl Operation for Status {
 
     async fn perform(self, fleet: &Fleet) -> Result<StatusShown, Trouble> {
         let (nodes, teams) = (fleet.observer().snapshot(), fleet.team_names());
-        let mut agents = BTreeMap::new();
-        let (mut restarts, mut posts_handled, mut troubles) = (0, 0, Vec::new());
-        for node in &nodes {
-            restarts += node.restarts;
-            let state = node.state.label();
-            let supervisor = node.path.split('/').next().unwrap_or_default();
-            let of_team = teams.contains(team_of(supervisor));
-            if is_trouble(node, of_team) {
-                troubles.push(trouble(node));
-            }
-            if node.level == Level::Agent && of_team {
-                *agents.entry(state.to_owned()).or_default() += 1;
-                posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
-            }
-        }
+        let Counted {
+            agents,
+            restarts,
+            posts_handled,
+            mut troubles,
+        } = Counted::of(&nodes, &teams);
         if fleet.ground().is_starting() {
             let described = fleet
                 .ground()
@@ -105,6 +96,35 @@ impl Operation for Status {
             troubles,
             by_hand,
         })
+    }
+}
+
+/// What nodes come to together.
+#[derive(Default)]
+struct Counted {
+    /// Of teams, by state.
+    agents: BTreeMap<String, usize>,
+    restarts: u64,
+    posts_handled: u64,
+    troubles: Vec<String>,
+}
+
+impl Counted {
+    fn of(nodes: &[NodeView], teams: &HashSet<String>) -> Self {
+        let mut counted = Self::default();
+        for node in nodes {
+            counted.restarts += node.restarts;
+            let supervisor = node.path.split('/').next().unwrap_or_default();
+            let of_team = teams.contains(team_of(supervisor));
+            if is_trouble(node, of_team) {
+                counted.troubles.push(trouble(node));
+            }
+            if node.level == Level::Agent && of_team {
+                *counted.agents.entry(node.state.label().to_owned()).or_default() += 1;
+                counted.posts_handled += node.mailbox.as_ref().map_or(0, |mailbox| mailbox.handled);
+            }
+        }
+        counted
     }
 }
 

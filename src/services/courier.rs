@@ -16,7 +16,7 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Terms};
+use triarch_bus::{Class, Delivery, Draft, Listener, Payload, ReplyError, Sent, Terms};
 use triarch_supervision::prelude::*;
 use triarch_supervision::tree::Observer;
 use triarch_teams::receipt::{Stage, StageSender, Stages};
@@ -292,18 +292,9 @@ impl Walk {
             delivery.fail("nobody takes posts there");
             return false;
         };
-        let sender = self.hands.stages.0.clone();
-        let (bus, envelope) = (self.hearer.rounds.bus(), &delivery.envelope);
-        let is_asked = bus.is_asked(envelope);
-        let until = envelope.until();
-        let mut post = self
-            .hearer
-            .rounds
-            .office()
-            .through(sender, SENDER, EVENT, event(bus, envelope));
-        // Wherever it lies by then; whoever has begun with it goes on.
-        (post.deadline, post.takes_its_time) = (until, true);
-        let (id, errand, since) = (post.id, post.errand(), Moment::now());
+        let is_asked = self.hearer.rounds.bus().is_asked(&delivery.envelope);
+        let mut post = self.hearer.post(self.hands.stages.0.clone(), &delivery.envelope);
+        let (id, errand, since, until) = (post.id, post.errand(), Moment::now(), post.deadline);
         self.sweep(since);
         // Before it is sent, since what becomes of it may be told before that is known here.
         self.hands.put(
@@ -342,6 +333,15 @@ impl Hearer {
     /// Nothing where it has left the tree.
     fn address(&self) -> Option<Address<Post>> {
         self.observer.address(&self.agent).ok()
+    }
+
+    /// An event as it is posted.
+    fn post(&self, stages: StageSender, envelope: &Sent) -> Post {
+        let body = event(self.rounds.bus(), envelope);
+        let mut post = self.rounds.office().through(stages, SENDER, EVENT, body);
+        // Wherever it lies by then; whoever has begun with it goes on.
+        (post.deadline, post.takes_its_time) = (envelope.until(), true);
+        post
     }
 
     /// One that comes to the place of an agent that has left begins rounds of its own.

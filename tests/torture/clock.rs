@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use triarch::gateway::Code;
 
 use crate::running::Running;
 use crate::yard::{Yard, until};
@@ -113,7 +114,7 @@ fn no_wait_moves_when_the_clock_of_the_wall_jumps_and_the_log_tells_the_time_of_
         self::jump(&clock.yard, jump);
         let late = clock.yard.ask("agent.send", &deadline).unwrap_err();
         let waited = begun.elapsed();
-        assert_eq!(late["error"]["code"], 3, "{late}");
+        assert_eq!(late.code, Code::NoReceipt, "{late}");
         assert!(waited >= WAIT, "{jump}: a deadline passed after {waited:?}");
         until("timer and backoff go on", || {
             clock.ticks() > ticks + 10 && clock.restarts() > restarts + 2

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::{Value, json};
+use triarch::gateway::Answer;
 
 use crate::chance::Chance;
 use crate::ledger::{Ledger, Place};
@@ -118,11 +119,11 @@ impl Seen {
         for (at, caller) in others.iter_mut().enumerate() {
             let place = WRITTEN[at % WRITTEN.len()];
             let (number, operation, input) = self.ledger.next(place);
-            caller.send(operation, &input).unwrap();
+            caller.send(operation, &input);
             writers.asked.push(Asked::Write(place, number));
         }
         let counted = json!({ "agent": "team/counter", "within": "60s" });
-        last.send("agent.ask", &counted).unwrap();
+        last.send("agent.ask", &counted);
         writers.asked.push(Asked::Count);
     }
 
@@ -130,9 +131,9 @@ impl Seen {
     fn hear(&mut self, writers: &mut Writers) {
         for (caller, asked) in writers.callers.iter_mut().zip(std::mem::take(&mut writers.asked)) {
             // Whoever lives answers, and refuses nothing.
-            let output = caller.hear().ok().map(|mut answer| {
-                let output = answer.get_mut("output").map(Value::take);
-                output.unwrap_or_else(|| panic!("refused: {answer}"))
+            let output = caller.hear().ok().map(|answer| match answer {
+                Answer::Output(output) => output,
+                other => panic!("refused: {other:?}"),
             });
             match (asked, output) {
                 (Asked::Write(place, number), Some(output)) => self.ledger.is_acknowledged(place, number, &output),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use triarch::gateway::Code;
 
 use crate::ledger::{FLEET, Ledger, PLACES, Refused};
 use crate::running::Running;
@@ -34,10 +35,8 @@ fn is_refused(disk: &SmallDisk, caller: &mut Caller, ledger: &mut Ledger) {
             said.is_err()
         });
         let said = said.unwrap_err();
-        assert!(
-            is_told(disk, folder, &said) && said.contains("\"code\":1"),
-            "{place:?}: {said}"
-        );
+        assert_eq!(said.code, Code::Failed, "{place:?}: {said}");
+        assert!(is_told(disk, folder, &said.to_string()), "{place:?}: {said}");
     }
 }
 

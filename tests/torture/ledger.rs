@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use triarch::gateway::{Answer, OperationError};
 
 use crate::yard::Caller;
 
@@ -140,7 +141,7 @@ impl Ledger {
     }
 
     /// Writes one thing there; what is said where it is not acknowledged.
-    pub(crate) fn write(&mut self, caller: &mut Caller, place: Place, refused: Refused) -> Result<(), String> {
+    pub(crate) fn write(&mut self, caller: &mut Caller, place: Place, refused: Refused) -> Result<(), OperationError> {
         let (number, operation, input) = self.next(place);
         match caller.ask(operation, &input) {
             Ok(output) => {
@@ -151,7 +152,7 @@ impl Ledger {
                 if refused == Refused::InDoubt {
                     self.is_in_doubt(place, number);
                 }
-                Err(error["error"].to_string())
+                Err(error)
             }
         }
     }
@@ -234,13 +235,13 @@ fn replayed(caller: &mut Caller) -> Vec<Value> {
     assert_eq!(shown["log"]["first"], 0, "{shown}");
     let count = shown["log"]["next"].as_u64().unwrap();
     let asked = json!({ "pattern": "log.**", "from": "first", "count": count });
-    caller.send("bus.subscribe", &asked).unwrap();
+    caller.send("bus.subscribe", &asked);
     let mut bodies = Vec::new();
     loop {
-        let mut heard = caller.hear().unwrap();
-        match heard.get_mut("progress") {
-            Some(event) => bodies.push(event["body"].take()),
-            None => break assert_eq!(heard["output"]["events"], count, "{heard}"),
+        match caller.hear().unwrap() {
+            Answer::Progress(mut event) => bodies.push(event["body"].take()),
+            Answer::Output(output) => break assert_eq!(output["events"], count, "{output}"),
+            other => panic!("no replay: {other:?}"),
         }
     }
     bodies

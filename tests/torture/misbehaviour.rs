@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use triarch::gateway::Code;
 
 use crate::programs::ECHO;
 use crate::running::Running;
@@ -90,7 +91,7 @@ fn one_that_closes_its_output_is_no_failure_and_ends_like_any_other() {
     let pair = Pair::of("exec >&- 2>&-\nwhile read -r line; do :; done\n", "");
     let unanswered = json!({ "agent": "wild", "wait": "done", "within": "300ms" });
     let error = pair.yard.ask("agent.send", &unanswered).unwrap_err();
-    assert_eq!(error["error"]["code"], 3, "{error}");
+    assert_eq!(error.code, Code::NoReceipt, "{error}");
     assert_eq!(pair.show("wild")["incarnation"], 1);
     pair.end();
 }
@@ -154,7 +155,7 @@ fn one_that_never_reads_fills_its_mailbox_and_holds_back_its_senders_alone() {
         }
         assert!(queued < 1000, "nothing holds the sender back");
     };
-    assert_eq!(refused["error"]["code"], 1, "{refused}");
+    assert_eq!(refused.code, Code::Failed, "{refused}");
     // One that came to nothing for want of time may leave room behind.
     let fill = json!({ "agent": "wild", "body": body, "within": "10ms" });
     until("its mailbox is full", || {

@@ -74,24 +74,72 @@ fn subscribers(yard: &Yard) -> usize {
         .sum()
 }
 
-fn ask_all(yard: &Yard, listeners: usize, kind: &str) -> Vec<Value> {
-    let mut caller = yard.caller();
-    let mut ask = |number| {
-        let agent = format!("listener-{number}");
-        let asked = json!({ "agent": agent, "kind": kind, "within": "100s" });
-        let asked = caller.ask("agent.ask", &asked);
-        asked.unwrap_or_else(|error| panic!("{agent} does not answer: {error}"))["result"].take()
-    };
-    (1..=listeners).map(&mut ask).collect()
+/// A crowd of listeners that all subscribe to the same patterns.
+struct Storm {
+    yard: Yard,
+    listeners: usize,
+    /// Subscriptions that the runtime has of its own.
+    before: usize,
+}
+
+impl Storm {
+    fn ask_all(&self, kind: &str) -> Vec<Value> {
+        let mut caller = self.yard.caller();
+        let mut ask = |number| {
+            let agent = format!("listener-{number}");
+            let asked = json!({ "agent": agent, "kind": kind, "within": "100s" });
+            let asked = caller.ask("agent.ask", &asked);
+            asked.unwrap_or_else(|error| panic!("{agent} does not answer: {error}"))["result"].take()
+        };
+        (1..=self.listeners).map(&mut ask).collect()
+    }
+
+    /// Each subscribes to each pattern, or no more.
+    fn all_do(&self, kind: &str) {
+        assert!(self.ask_all(kind).iter().all(|is_done| *is_done == true), "{kind}");
+    }
+
+    fn subscriptions(&self) -> usize {
+        self.listeners * PATTERNS
+    }
+
+    /// To how many something goes that is published there.
+    fn publish(&self, pattern: usize, body: usize) -> Value {
+        let published = json!({ "topic": topic(pattern), "body": body });
+        self.yard.ask("bus.publish", &published).unwrap()["matched"].take()
+    }
+
+    /// Rises, is heard, and is over: what is resident at its height.
+    fn blow(&self, runtime: &Running, number: usize) -> u64 {
+        self.all_do("subscribe");
+        let many = self.before + self.subscriptions();
+        until("all are counted", || subscribers(&self.yard) == many);
+        let high = resident(runtime);
+        for pattern in [0, PATTERNS / 2, PATTERNS - 1] {
+            assert_eq!(self.publish(pattern, number), self.listeners, "{pattern}");
+            until("all heard it once", || {
+                let heard = self.ask_all("heard");
+                heard.iter().all(|heard| heard[&topic(pattern)] == number)
+            });
+        }
+        assert_eq!(self.publish(PATTERNS, 0), 0, "nobody asked for that");
+        self.all_do("unsubscribe");
+        until("none is counted any more", || subscribers(&self.yard) == self.before);
+        assert_eq!(self.publish(0, 0), 0);
+        high
+    }
+}
+
+fn topic(pattern: usize) -> String {
+    format!("storm.{pattern}.x")
 }
 
 #[test]
 fn a_storm_of_subscriptions_gets_what_it_asked_for_and_leaves_nothing() {
     let yard = Yard::new();
-    let (listeners, count) = (rounds(LISTENERS.0, LISTENERS.1), PATTERNS);
+    let listeners = rounds(LISTENERS.0, LISTENERS.1);
     let path = yard.script("listener", LISTENER);
-    let mark = yard.mark();
-    let arguments = format!("\"{count}\", \"{mark}\"");
+    let arguments = format!("\"{PATTERNS}\", \"{}\"", yard.mark());
     yard.describe(&python(
         &path,
         "listener",
@@ -100,52 +148,29 @@ fn a_storm_of_subscriptions_gets_what_it_asked_for_and_leaves_nothing() {
     ));
     let runtime = yard.up();
     let before = subscribers(&yard);
-    let many = before + listeners * count;
+    let storm = Storm {
+        yard,
+        listeners,
+        before,
+    };
     let mut after = Vec::new();
-    for storm in 1..=STORMS {
-        assert!(
-            ask_all(&yard, listeners, "subscribe")
-                .iter()
-                .all(|is_there| *is_there == true)
-        );
-        until("all are counted", || subscribers(&yard) == many);
-        let high = resident(&runtime);
-        for number in [0, count / 2, count - 1] {
-            let topic = format!("storm.{number}.x");
-            let published = yard
-                .ask("bus.publish", &json!({ "topic": topic, "body": storm }))
-                .unwrap();
-            assert_eq!(published["matched"], listeners, "{topic}");
-            until("all heard it once", || {
-                ask_all(&yard, listeners, "heard")
-                    .iter()
-                    .all(|heard| heard[&topic] == storm)
-            });
-        }
-        let nobody = json!({ "topic": format!("storm.{count}.x"), "body": 0 });
-        assert_eq!(yard.ask("bus.publish", &nobody).unwrap()["matched"], 0);
-        assert!(
-            ask_all(&yard, listeners, "unsubscribe")
-                .iter()
-                .all(|is_over| *is_over == true)
-        );
-        until("none is counted any more", || subscribers(&yard) == before);
-        let again = json!({ "topic": "storm.0.x", "body": 0 });
-        assert_eq!(yard.ask("bus.publish", &again).unwrap()["matched"], 0);
-        after.push(resident(&runtime));
+    for number in 1..=STORMS {
+        let high = storm.blow(&runtime, number);
+        let left = resident(&runtime);
+        after.push(left);
         println!(
             "{} subscriptions: {} kB, {} kB when they were over",
-            listeners * count,
+            storm.subscriptions(),
             high >> 10,
-            after[storm - 1] >> 10
+            left >> 10
         );
     }
-    let slack = (SLACK * listeners * count) as u64;
+    let slack = (SLACK * storm.subscriptions()) as u64;
     assert!(
         after.windows(2).any(|storms| storms[1] <= storms[0] + slack),
         "each storm leaves more: {after:?}"
     );
-    yard.down(runtime);
+    storm.yard.down(runtime);
 }
 
 /// Publishes numbers on a durable topic, so many at a time, until all are acknowledged.
@@ -198,16 +223,43 @@ fn seen(caller: &mut Caller) -> Value {
     caller.ask("agent.ask", &asked).unwrap()["result"].take()
 }
 
+/// Publishes so many, in portions.
+fn publish(caller: &mut Caller, count: usize) {
+    for most in (1..=PORTIONS).map(|portion| count * portion / PORTIONS) {
+        let said = json!({ "agent": "publisher", "kind": "begin", "body": most, "within": "100s" });
+        assert_eq!(caller.ask("agent.ask", &said).unwrap()["result"], most);
+    }
+}
+
+/// Has the reader read until so many came, each in its turn, and until the runtime knows that all are read.
+fn read(caller: &mut Caller, count: usize) {
+    let begin = json!({ "agent": "reader", "kind": "begin", "within": "60s" });
+    caller.ask("agent.ask", &begin).unwrap();
+    let mut came = 0;
+    while came < count as u64 {
+        let before = came;
+        until("more comes", || {
+            let seen = seen(caller);
+            assert_eq!(seen[1], Value::Null, "out of order");
+            came = seen[0].as_u64().unwrap();
+            came > before
+        });
+    }
+    until("all are settled", || {
+        let shown = caller.ask("bus.show", &json!({ "topic": "log.storm" })).unwrap();
+        (&shown["cursors"][0]["floor"], &shown["cursors"][0]["lag"]) == (&json!(count), &json!(0))
+    });
+}
+
 #[test]
 fn of_a_storm_of_durable_publications_none_is_lost_and_all_come_again_in_order() {
     let yard = Yard::new();
     let count = rounds(MESSAGES.0, MESSAGES.1);
     let (publisher, reader) = (yard.script("publisher", PUBLISHER), yard.script("reader", READER));
     let mark = yard.mark();
-    let arguments = format!("\"{AHEAD}\", \"{mark}\"");
     let path = yard.describe(
         &[
-            python(&publisher, "publisher", &arguments, ""),
+            python(&publisher, "publisher", &format!("\"{AHEAD}\", \"{mark}\""), ""),
             python(&reader, "reader", &format!("\"{mark}\""), ""),
         ]
         .concat(),
@@ -218,26 +270,8 @@ fn of_a_storm_of_durable_publications_none_is_lost_and_all_come_again_in_order()
     yard.house.write("triarch.toml", &format!("{topics}{text}"));
     let runtime = yard.up();
     let mut caller = yard.caller();
-    for most in (1..=PORTIONS).map(|portion| count * portion / PORTIONS) {
-        let said = json!({ "agent": "publisher", "kind": "begin", "body": most, "within": "100s" });
-        assert_eq!(caller.ask("agent.ask", &said).unwrap()["result"], most);
-    }
-    let begin = json!({ "agent": "reader", "kind": "begin", "within": "60s" });
-    caller.ask("agent.ask", &begin).unwrap();
-    let mut came = 0;
-    while came < count as u64 {
-        let before = came;
-        until("more comes", || {
-            let seen = seen(&mut caller);
-            assert_eq!(seen[1], Value::Null, "out of order");
-            came = seen[0].as_u64().unwrap();
-            came > before
-        });
-    }
-    until("all are settled", || {
-        let shown = caller.ask("bus.show", &json!({ "topic": "log.storm" })).unwrap();
-        (&shown["cursors"][0]["floor"], &shown["cursors"][0]["lag"]) == (&json!(count), &json!(0))
-    });
+    publish(&mut caller, count);
+    read(&mut caller, count);
     // Nothing is left that could come twice.
     assert_eq!(seen(&mut caller), json!([count, null]), "each comes once");
     drop(caller);

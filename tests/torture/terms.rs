@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use triarch::gateway::OperationError;
 
 use crate::PATIENCE;
 use crate::clock::{JUMPS, jump, up_by_the_clock};
@@ -79,7 +80,7 @@ fn put(caller: &mut Caller, key: &str, ttl: Duration) {
     caller.ask("memory.put", &entry).unwrap();
 }
 
-fn entry(caller: &mut Caller, key: &str) -> Result<Value, Value> {
+fn entry(caller: &mut Caller, key: &str) -> Result<Value, OperationError> {
     caller.ask("memory.get", &json!({ "namespace": "shared", "key": key }))
 }
 

@@ -2,14 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use triarch::gateway::{Answer, Client, ClientError, OperationError, socket_path};
 
 use crate::PATIENCE;
 use crate::kin::{Kin, Process};
@@ -89,9 +88,8 @@ impl Yard {
     }
 
     /// Asks the runtime by its socket; what comes of it, or its error.
-    pub(crate) fn ask(&self, operation: &str, input: &Value) -> Result<Value, Value> {
-        let mut caller = self.caller();
-        caller.ask(operation, input)
+    pub(crate) fn ask(&self, operation: &str, input: &Value) -> Result<Value, OperationError> {
+        self.caller().ask(operation, input)
     }
 
     pub(crate) fn caller(&self) -> Caller {
@@ -175,37 +173,36 @@ impl Drop for Yard {
 }
 
 /// A connection to a runtime.
-pub(crate) struct Caller(BufReader<UnixStream>);
+pub(crate) struct Caller(Client);
 
 impl Caller {
     /// To the runtime with that state folder.
     pub(crate) fn of(state: &Path) -> Self {
-        let stream = UnixStream::connect(state.join("triarch.sock")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        let mut client = Client::connect(&socket_path(state)).unwrap();
+        client.wait_at_most(Some(PATIENCE)).unwrap();
+        Self(client)
     }
 
-    pub(crate) fn ask(&mut self, operation: &str, input: &Value) -> Result<Value, Value> {
-        self.send(operation, input).unwrap();
+    /// What comes of it, or why nothing does: the runtime says so itself.
+    pub(crate) fn ask(&mut self, operation: &str, input: &Value) -> Result<Value, OperationError> {
+        self.send(operation, input);
         loop {
-            let mut answer = self.hear().unwrap();
-            if answer.get("progress").is_none() {
-                return answer.get_mut("output").map(Value::take).ok_or(answer);
+            match self.hear().unwrap() {
+                Answer::Output(output) => return Ok(output),
+                Answer::Error(error) => return Err(error),
+                Answer::Progress(_) | Answer::Part(_) => {}
             }
         }
     }
 
     /// Asks, and does not wait for what comes of it.
-    pub(crate) fn send(&mut self, operation: &str, input: &Value) -> io::Result<()> {
-        let line = json!({ "operation": operation, "input": input });
-        writeln!(self.0.get_mut(), "{line}")
+    pub(crate) fn send(&mut self, operation: &str, input: &Value) {
+        self.0.ask(operation, input).unwrap();
     }
 
     /// The next line: progress, or an answer.
-    pub(crate) fn hear(&mut self) -> io::Result<Value> {
-        let mut line = String::new();
-        self.0.read_line(&mut line)?;
-        Ok(serde_json::from_str(&line)?)
+    pub(crate) fn hear(&mut self) -> Result<Answer<Value>, ClientError> {
+        self.0.answer()
     }
 
     pub(crate) fn reply(&mut self, agent: &str) -> Value {

@@ -44,7 +44,7 @@ pub fn is_held(state_dir: &Path) -> io::Result<bool> {
 
 /// Whether the runtime that has that state folder is the process `pid`, as it calls itself.
 pub(crate) fn is_held_by(state_dir: &Path, pid: u32) -> bool {
-    is_held(state_dir).is_ok_and(|is_held| is_held) && written(&state_dir.join(LOCK)) == Some(pid)
+    is_held(state_dir).is_ok_and(|is_held| is_held) && pid_in(&state_dir.join(LOCK)) == Some(pid)
 }
 
 fn is_had(lock: Result<(), TryLockError>) -> io::Result<bool> {
@@ -154,7 +154,7 @@ fn lock(path: &Path, socket: &Path) -> Result<File, Error> {
             pid: holder(path),
         });
     }
-    sign(&file).map_err(opened)?;
+    write_pid(&file).map_err(opened)?;
     Ok(file)
 }
 
@@ -176,7 +176,7 @@ fn is_won(file: &File) -> io::Result<bool> {
 }
 
 /// Writes down who holds the lock.
-fn sign(mut file: &File) -> io::Result<()> {
+fn write_pid(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())
 }
@@ -195,19 +195,19 @@ fn holder_seen(path: &Path, mut pause: impl FnMut()) -> String {
         if look > 0 {
             pause();
         }
-        signed(path)
+        living_pid_in(path)
     });
-    looks.find_map(|sign| sign).unwrap_or_else(|| "unknown".to_owned())
+    looks.find_map(|pid| pid).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The process that wrote itself down last, where there is one: what stands there of a dead one tells nothing.
-fn signed(path: &Path) -> Option<String> {
-    let pid = Pid::from_raw(written(path)?.try_into().ok()?)?;
+fn living_pid_in(path: &Path) -> Option<String> {
+    let pid = Pid::from_raw(pid_in(path)?.try_into().ok()?)?;
     (test_kill_process(pid) != Err(Errno::SRCH)).then(|| pid.as_raw_nonzero().to_string())
 }
 
 /// The process that wrote itself down last, living or not.
-fn written(path: &Path) -> Option<u32> {
+fn pid_in(path: &Path) -> Option<u32> {
     let mut text = String::new();
     File::open(path).ok()?.take(32).read_to_string(&mut text).ok()?;
     text.strip_suffix('\n')?.parse().ok()
@@ -378,7 +378,7 @@ mod tests {
             let holder = holder_seen(&path, || {
                 pauses += 1;
                 if pauses == 3 {
-                    sign(&File::options().write(true).open(&path).unwrap()).unwrap();
+                    write_pid(&File::options().write(true).open(&path).unwrap()).unwrap();
                 }
             });
             assert_eq!((holder, pauses), (std::process::id().to_string(), 3));

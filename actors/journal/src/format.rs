@@ -81,7 +81,7 @@ pub(crate) enum NoHeader {
 }
 
 impl Header {
-    pub(crate) fn bytes(self) -> [u8; HEADER] {
+    pub(crate) fn to_bytes(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
@@ -95,7 +95,7 @@ impl Header {
 
     /// What the checksums of its records begin with.
     pub(crate) fn seed(self) -> u32 {
-        crc32c::crc32c(&self.bytes())
+        crc32c::crc32c(&self.to_bytes())
     }
 
     pub(crate) fn read(bytes: &[u8], kind: Kind) -> Result<Self, NoHeader> {

@@ -45,7 +45,7 @@ fn read(disk: &Arc<SimDisk>) -> Option<Vec<Record>> {
 fn fuzzed_segments_are_opened_as_they_are_or_refused_in_words() {
     fuzz("journal_records", &TOKENS, |input| {
         let disk = Arc::new(SimDisk::new(1));
-        disk.put(&Kind::Segment.name(1), &[&HEADER.bytes()[..], input].concat());
+        disk.put(&Kind::Segment.name(1), &[&HEADER.to_bytes()[..], input].concat());
         let Some(mut records) = read(&disk) else {
             return false;
         };

@@ -453,7 +453,7 @@ fn make_segment(
         }
     };
     let mut file = disk.create(&draft).map_err(failed("making", false))?;
-    let written = file.write_at(0, &header.bytes()).and_then(|()| file.sync());
+    let written = file.write_at(0, &header.to_bytes()).and_then(|()| file.sync());
     written.map_err(failed("writing", false)).inspect_err(|_| {
         // The next opening removes what stays.
         let _removed = disk.remove(&draft);

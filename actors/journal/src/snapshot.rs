@@ -117,7 +117,7 @@ impl Page {
         Self {
             file,
             offset: 0,
-            gathered: header.bytes().to_vec(),
+            gathered: header.to_bytes().to_vec(),
             crc: header.seed(),
             bytes: 0,
         }

@@ -12,7 +12,7 @@ use crate::access::{Identity, Level, Verb};
 use crate::config::{NAMESPACES_MAX, Rules};
 use crate::error::Error;
 use crate::name::Namespace;
-use crate::space::{Counts, Ground, Numbers, Space};
+use crate::space::{Counts, Numbers, Shared, Space};
 use crate::time::{Clock, StoreTime};
 
 /// How many refusals are kept to be shown.
@@ -30,7 +30,7 @@ struct Inner {
     making: Mutex<()>,
     refusals: Mutex<VecDeque<Refusal>>,
     refused: AtomicU64,
-    ground: Ground,
+    shared: Shared,
     /// Why nothing durable is written, while that is so.
     closed: ArcSwapOption<String>,
 }
@@ -53,9 +53,9 @@ pub struct Refusal {
 impl Store {
     /// A store without namespaces, by this clock. No entry that goes to disk is larger than that.
     pub(crate) fn new(clock: Clock, entry_bytes_max: u64) -> Self {
-        let ground = Ground {
+        let shared = Shared {
             entry_bytes_max,
-            ..Ground::default()
+            ..Shared::default()
         };
         Self(Arc::new(Inner {
             clock,
@@ -63,7 +63,7 @@ impl Store {
             making: Mutex::default(),
             refusals: Mutex::default(),
             refused: AtomicU64::new(0),
-            ground,
+            shared,
             closed: ArcSwapOption::empty(),
         }))
     }
@@ -95,7 +95,7 @@ impl Store {
 
     /// The bounds of the numbers of changes.
     pub(crate) fn numbers(&self) -> &Numbers {
-        &self.0.ground.numbers
+        &self.0.shared.numbers
     }
 
     /// Its time.
@@ -130,14 +130,14 @@ impl Store {
             space.change_rules(rules)?;
             return Ok(Arc::clone(space));
         }
-        let space = Arc::new(Space::new(name.clone(), &rules, self.0.ground.clone()));
+        let space = Arc::new(Space::new(name.clone(), &rules, self.0.shared.clone()));
         spaces.insert(name.clone(), Arc::clone(&space));
         Ok(space)
     }
 
     /// A namespace as it would be made, which nobody finds here.
     pub(crate) fn apart(&self, name: &Namespace, rules: &Rules) -> Arc<Space> {
-        Arc::new(Space::new(name.clone(), rules, self.0.ground.clone()))
+        Arc::new(Space::new(name.clone(), rules, self.0.shared.clone()))
     }
 
     /// Takes a namespace away with all that is in it; tells whether it was there.
@@ -218,7 +218,7 @@ impl Store {
 
     /// What went by itself, of all namespaces there ever were.
     pub(crate) fn counts(&self) -> &Counts {
-        &self.0.ground.counts
+        &self.0.shared.counts
     }
 
     /// How many refusals there were.

@@ -10,7 +10,7 @@ use crate::machine::Image;
 
 /// A snapshot to be written.
 #[derive(Debug)]
-pub(crate) struct Copy {
+pub(crate) struct WriteSnapshot {
     pub(crate) draft: Ack<Draft>,
     pub(crate) image: Image,
     pub(crate) writer: Writer,
@@ -18,7 +18,7 @@ pub(crate) struct Copy {
     pub(crate) token: Arc<()>,
 }
 
-impl Message for Copy {
+impl Message for WriteSnapshot {
     const OVERFLOW: Overflow = Overflow::Reject;
 }
 
@@ -27,20 +27,20 @@ impl Message for Copy {
 pub(crate) struct Copyist;
 
 impl Agent for Copyist {
-    type Message = Copy;
+    type Message = WriteSnapshot;
     type Spec = ();
 
     async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self)
     }
 
-    async fn handle(&mut self, copy: Copy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let Copy {
+    async fn handle(&mut self, snapshot: WriteSnapshot, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let WriteSnapshot {
             draft,
             image,
             writer,
             token: _token,
-        } = copy;
+        } = snapshot;
         // Where it cannot be written the journal keeps its records, and the next one is tried after as many again.
         if let Ok(draft) = draft.await {
             let fill = move |file: &mut dyn Write| {

@@ -128,59 +128,45 @@ word!(
     |text| checked(text, "label").map(|()| Box::from(text))
 );
 
-/// The number of a task: given once, in the order of submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TaskId(u64);
+macro_rules! number {
+    ($(#[$doc:meta])* $number:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $number(u64);
 
-impl TaskId {
-    /// The task of that number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
+        impl $number {
+            /// The one of that number.
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
 
-    /// Its number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
+            /// Its number.
+            pub const fn number(self) -> u64 {
+                self.0
+            }
 
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
+            pub(crate) const fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+        }
+
+        impl fmt::Display for $number {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    };
 }
 
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// The number of a lease: no two leases ever have the same one, and a later one is higher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fence(u64);
-
-impl Fence {
-    /// The lease of that number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// Its number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Fence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+number!(
+    /// The number of a task: given once, in the order of submission.
+    TaskId
+);
+number!(
+    /// The number of a lease: no two leases ever have the same one, and a later one is higher.
+    Fence
+);
 
 #[cfg(test)]
 mod tests {

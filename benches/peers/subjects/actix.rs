@@ -10,49 +10,20 @@ use std::time::Instant;
 use actix::{Actor, ActorContext as _, Addr, Arbiter, Context, Handler, Message, Supervised, Supervisor, System};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
+use triarch_benches::Scale;
 use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
 use triarch_benches::restart::{Outage, p50_p99_micros};
 use triarch_benches::runtime::WORKERS;
-use triarch_benches::{Countdown, Scale};
 
-use super::YIELD_EVERY;
+use super::{Counts, Tells, YIELD_EVERY, tells};
 
 const NAME: &str = "actix";
 
 pub(crate) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<2>(Load::pair(messages));
-                },
-            )]
-        }),
+    let more = vec![
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
         Entry::child(NAME, &case::FLEET, |scale| fleet(scale.fleet)),
@@ -60,7 +31,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::here(NAME, &case::RESTART_ERROR_1000, |scale| restart(1_000, scale)),
         Entry::here(NAME, &case::RESTART_ERROR_10000, |scale| restart(10_000, scale)),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
-    ]
+    ];
+    [tells::<Actix>(), more].concat()
 }
 
 /// Arbiters that are stopped and joined at the end of a case.
@@ -99,31 +71,37 @@ impl<const WORDS: usize> Handler<Parcel<WORDS>> for Receiver {
     }
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    System::new().block_on(async move {
-        let arbiters = Arbiters::start(WORKERS);
-        let arbiter_of = |n: usize| &arbiters.0[n % load.receivers % WORKERS];
-        let (tallies, finish) = load.tallies();
-        let receivers: Vec<_> = (0..)
-            .zip(tallies)
-            .map(|(n, tally)| Receiver::start_in_arbiter(&arbiter_of(n).handle(), move |_| Receiver(tally)))
-            .collect();
-        let (started, mut starts) = mpsc::unbounded_channel();
-        for n in 0..load.producers {
-            let (receiver, started) = (receivers[n % load.receivers].clone(), started.clone());
-            arbiter_of(n).spawn(async move {
-                let _ = started.send(produce::<WORDS>(receiver, load.per_producer).await);
-            });
-        }
-        drop(started);
-        let mut all = Vec::with_capacity(load.producers);
-        while let Some(start) = starts.recv().await {
-            all.push(start);
-        }
-        let rate = finish.rate(all).await;
-        arbiters.stop();
-        rate
-    })
+struct Actix;
+
+impl Tells for Actix {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        System::new().block_on(async move {
+            let arbiters = Arbiters::start(WORKERS);
+            let arbiter_of = |n: usize| &arbiters.0[n % load.receivers % WORKERS];
+            let (tallies, finish) = load.tallies();
+            let receivers: Vec<_> = (0..)
+                .zip(tallies)
+                .map(|(n, tally)| Receiver::start_in_arbiter(&arbiter_of(n).handle(), move |_| Receiver(tally)))
+                .collect();
+            let (started, mut starts) = mpsc::unbounded_channel();
+            for n in 0..load.producers {
+                let (receiver, started) = (receivers[n % load.receivers].clone(), started.clone());
+                arbiter_of(n).spawn(async move {
+                    let _ = started.send(produce::<WORDS>(receiver, load.per_producer).await);
+                });
+            }
+            drop(started);
+            let mut all = Vec::with_capacity(load.producers);
+            while let Some(start) = starts.recv().await {
+                all.push(start);
+            }
+            let rate = finish.rate(all).await;
+            arbiters.stop();
+            rate
+        })
+    }
 }
 
 async fn produce<const WORDS: usize>(receiver: Addr<Receiver>, messages: u64) -> Instant {
@@ -184,23 +162,6 @@ fn ask_cross(asks: u64) -> Vec<f64> {
     })
 }
 
-#[derive(Clone, Copy)]
-struct Counts {
-    started: &'static Countdown,
-    handled: &'static Countdown,
-    stopped: &'static Countdown,
-}
-
-impl Counts {
-    fn of(agents: usize) -> Self {
-        Self {
-            started: Countdown::of(agents),
-            handled: Countdown::of(agents),
-            stopped: Countdown::of(agents),
-        }
-    }
-}
-
 /// An agent of a fleet: counts its start, each message and its stop.
 struct Idle(Counts);
 
@@ -212,7 +173,7 @@ impl Actor for Idle {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.0.stopped.hit();
+        self.0.ended.hit();
     }
 }
 
@@ -263,7 +224,7 @@ fn fleet(agents: usize) -> Vec<f64> {
         let resident = resident_per_agent(before, agents);
         let stopping = Instant::now();
         drop(addresses);
-        counts.stopped.zero().await;
+        counts.ended.zero().await;
         let stopped = stopping.elapsed().as_secs_f64();
         arbiters.stop();
         vec![spawned, resident, stopped]
@@ -282,7 +243,7 @@ fn million(agents: usize) -> Vec<f64> {
         counts.handled.zero().await;
         let figures = vec![spawning.elapsed().as_secs_f64(), resident_per_agent(before, agents)];
         drop(addresses);
-        counts.stopped.zero().await;
+        counts.ended.zero().await;
         arbiters.stop();
         figures
     })

@@ -12,53 +12,33 @@ use triarch_benches::latency::{Latencies, answer_to};
 use triarch_benches::load::{CAPACITY, Load, Packet, Tally};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 
+use super::{Tells, tells};
+
 const NAME: &str = "flume";
 
 pub(crate) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<2>(Load::pair(messages));
-                },
-            )]
-        }),
+    let more = vec![
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
-    ]
+    ];
+    [tells::<Flume>(), more].concat()
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    on_two_workers(async move {
-        let (tallies, finish) = load.tallies();
-        let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
-        let producers: Vec<_> = (0..load.producers)
-            .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
-            .collect();
-        finish.rate(super::starts(producers).await).await
-    })
+struct Flume;
+
+impl Tells for Flume {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        on_two_workers(async move {
+            let (tallies, finish) = load.tallies();
+            let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
+            let producers: Vec<_> = (0..load.producers)
+                .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
+                .collect();
+            finish.rate(super::starts(producers).await).await
+        })
+    }
 }
 
 fn receiver<const WORDS: usize>(tally: Tally) -> Sender<Packet<WORDS>> {

@@ -12,55 +12,29 @@ use kameo::error::{ActorStopReason, Infallible};
 use kameo::mailbox::{self, MailboxReceiver, MailboxSender};
 use kameo::message::{Context, Message};
 use tokio::task::yield_now;
+use triarch_benches::Scale;
 use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{Latencies, answer_to};
 use triarch_benches::load::{CAPACITY, Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
 use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
-use triarch_benches::{Countdown, Scale};
 
-use super::YIELD_EVERY;
+use super::{Counts, Tells, YIELD_EVERY, tells};
 
 pub(crate) fn entries() -> Vec<Entry> {
     [
-        entries_of::<true>("kameo_bounded"),
-        entries_of::<false>("kameo_unbounded"),
+        tells::<Kameo<true>>(),
+        entries_of::<true>(),
+        tells::<Kameo<false>>(),
+        entries_of::<false>(),
     ]
     .concat()
 }
 
-fn entries_of<const BOUNDED: bool>(name: &'static str) -> Vec<Entry> {
+fn entries_of<const BOUNDED: bool>() -> Vec<Entry> {
+    let name = Kameo::<BOUNDED>::NAME;
     vec![
-        Entry::here(name, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<BOUNDED, 2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(name, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<BOUNDED, 2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(name, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<BOUNDED, 2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(name, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<BOUNDED, 8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(name, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<BOUNDED, 8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(name, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<BOUNDED, 8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(name, &[case::SEND_MANY_32], |scale| {
-            vec![tell::<BOUNDED, 2>(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(name, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<BOUNDED, 2>(Load::pair(messages));
-                },
-            )]
-        }),
         Entry::here(name, &case::ASK_LOCAL, |scale| ask_local::<BOUNDED>(scale.asks)),
         Entry::here(name, &case::ASK_CROSS, |scale| ask_cross::<BOUNDED>(scale.asks)),
         Entry::child(name, &case::FLEET, |scale| fleet::<BOUNDED>(scale.fleet)),
@@ -113,25 +87,31 @@ impl<const WORDS: usize> Message<Packet<WORDS>> for Receiver {
     }
 }
 
-fn tell<const BOUNDED: bool, const WORDS: usize>(load: Load) -> f64 {
-    on_two_workers(async move {
-        let (tallies, finish) = load.tallies();
-        let mut receivers = Vec::new();
-        for tally in tallies {
-            let receiver = Receiver::spawn_with_mailbox(tally, mailbox(BOUNDED));
-            receiver.wait_for_startup().await;
-            receivers.push(receiver);
-        }
-        let producers: Vec<_> = (0..load.producers)
-            .map(|n| {
-                tokio::spawn(produce::<BOUNDED, WORDS>(
-                    receivers[n % load.receivers].clone(),
-                    load.per_producer,
-                ))
-            })
-            .collect();
-        finish.rate(super::starts(producers).await).await
-    })
+struct Kameo<const BOUNDED: bool>;
+
+impl<const BOUNDED: bool> Tells for Kameo<BOUNDED> {
+    const NAME: &'static str = if BOUNDED { "kameo_bounded" } else { "kameo_unbounded" };
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        on_two_workers(async move {
+            let (tallies, finish) = load.tallies();
+            let mut receivers = Vec::new();
+            for tally in tallies {
+                let receiver = Receiver::spawn_with_mailbox(tally, mailbox(BOUNDED));
+                receiver.wait_for_startup().await;
+                receivers.push(receiver);
+            }
+            let producers: Vec<_> = (0..load.producers)
+                .map(|n| {
+                    tokio::spawn(produce::<BOUNDED, WORDS>(
+                        receivers[n % load.receivers].clone(),
+                        load.per_producer,
+                    ))
+                })
+                .collect();
+            finish.rate(super::starts(producers).await).await
+        })
+    }
 }
 
 async fn produce<const BOUNDED: bool, const WORDS: usize>(receiver: ActorRef<Receiver>, messages: u64) -> Instant {
@@ -207,23 +187,6 @@ impl Actor for Commander {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Counts {
-    started: &'static Countdown,
-    handled: &'static Countdown,
-    stopped: &'static Countdown,
-}
-
-impl Counts {
-    fn of(agents: usize) -> Self {
-        Self {
-            started: Countdown::of(agents),
-            handled: Countdown::of(agents),
-            stopped: Countdown::of(agents),
-        }
-    }
-}
-
 /// An agent of a fleet: counts its start, each message and its stop.
 struct Idle(Counts);
 
@@ -237,7 +200,7 @@ impl Actor for Idle {
     }
 
     async fn on_stop(&mut self, _: WeakActorRef<Self>, _: ActorStopReason) -> Result<(), Infallible> {
-        self.0.stopped.hit();
+        self.0.ended.hit();
         Ok(())
     }
 }
@@ -266,7 +229,7 @@ fn fleet<const BOUNDED: bool>(agents: usize) -> Vec<f64> {
         let resident = resident_per_agent(before, agents);
         let stopping = Instant::now();
         commander.stop_gracefully().await.expect("the supervisor lives");
-        counts.stopped.zero().await;
+        counts.ended.zero().await;
         commander.wait_for_shutdown().await;
         vec![spawned, resident, stopping.elapsed().as_secs_f64()]
     })

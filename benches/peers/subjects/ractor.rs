@@ -16,46 +16,17 @@ use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{Load, Packet, Tally};
 use triarch_benches::machine::{resident_bytes, resident_per_agent};
-use triarch_benches::overload::Span;
+use triarch_benches::overload::Interval;
 use triarch_benches::restart::{Failure, Outage, QuietPanics, p50_p99_micros};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
 
-use super::YIELD_EVERY;
+use super::{Counts, Tells, YIELD_EVERY, tells};
 
 const NAME: &str = "ractor";
 
 pub(crate) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<2>(Load::pair(messages));
-                },
-            )]
-        }),
+    let more = vec![
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
@@ -76,13 +47,14 @@ pub(crate) fn entries() -> Vec<Entry> {
         }),
         Entry::child(NAME, &case::MILLION, |scale| million(scale.million)),
         Entry::child(NAME, &[case::OVERLOAD_60S], |scale| {
-            overload::overload(Span::unbounded(scale))
+            overload::overload(Interval::unbounded(scale))
         }),
         Entry::here(NAME, &[case::STOP_THOUSAND_QUEUED], |scale| queued::stops(scale, 1_000)),
         Entry::here(NAME, &[case::STOP_MILLION_QUEUED], |scale| {
             queued::stops(scale, 1_000_000)
         }),
-    ]
+    ];
+    [tells::<Ractor>(), more].concat()
 }
 
 struct Receiver<const WORDS: usize>;
@@ -107,18 +79,24 @@ impl<const WORDS: usize> Actor for Receiver<WORDS> {
     }
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    on_two_workers(async move {
-        let (tallies, finish) = load.tallies();
-        let mut receivers = Vec::new();
-        for tally in tallies {
-            receivers.push(Actor::spawn(None, Receiver::<WORDS>, tally).await.expect("it starts").0);
-        }
-        let producers: Vec<_> = (0..load.producers)
-            .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
-            .collect();
-        finish.rate(super::starts(producers).await).await
-    })
+struct Ractor;
+
+impl Tells for Ractor {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        on_two_workers(async move {
+            let (tallies, finish) = load.tallies();
+            let mut receivers = Vec::new();
+            for tally in tallies {
+                receivers.push(Actor::spawn(None, Receiver::<WORDS>, tally).await.expect("it starts").0);
+            }
+            let producers: Vec<_> = (0..load.producers)
+                .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
+                .collect();
+            finish.rate(super::starts(producers).await).await
+        })
+    }
 }
 
 async fn produce<const WORDS: usize>(receiver: ActorRef<Packet<WORDS>>, messages: u64) -> Instant {
@@ -214,24 +192,6 @@ impl Actor for Commander {
             SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
-    }
-}
-
-/// What a fleet's supervisor and its agents count.
-#[derive(Clone, Copy)]
-struct Counts {
-    started: &'static Countdown,
-    handled: &'static Countdown,
-    ended: &'static Countdown,
-}
-
-impl Counts {
-    fn of(agents: usize) -> Self {
-        Self {
-            started: Countdown::of(agents),
-            handled: Countdown::of(agents),
-            ended: Countdown::of(agents),
-        }
     }
 }
 

@@ -9,8 +9,10 @@ use tokio::time::timeout;
 use triarch_benches::case::{self, Entry};
 use triarch_benches::latency::{ANSWER_WITHIN, Latencies, answer_to};
 use triarch_benches::load::{BATCH, CAPACITY, Load, Packet, Tally};
-use triarch_benches::overload::{Overload, PRODUCERS, Pace, Span};
+use triarch_benches::overload::{Interval, Overload, PRODUCERS, Pace};
 use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
+
+use super::{Tells, tells};
 
 const NAME: &str = "tokio_mpsc";
 
@@ -18,52 +20,34 @@ const NAME: &str = "tokio_mpsc";
 const TAKE: usize = 128;
 
 pub(crate) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![send_many(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            vec![triarch_benches::allocation::per_message(
-                scale.messages / 4,
-                |messages| {
-                    tell::<2>(Load::pair(messages));
-                },
-            )]
-        }),
+    let more = vec![
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
         Entry::here(NAME, &case::ASK_CROSS, |scale| ask_cross(scale.asks)),
-        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Span::of(scale))),
-    ]
+        Entry::child(NAME, &[case::OVERLOAD_60S], |scale| overload(Interval::of(scale))),
+    ];
+    [tells::<TokioMpsc>(), more].concat()
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    on_two_workers(async move {
-        let (tallies, finish) = load.tallies();
-        let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
-        let producers: Vec<_> = (0..load.producers)
-            .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
-            .collect();
-        finish.rate(super::starts(producers).await).await
-    })
+struct TokioMpsc;
+
+impl Tells for TokioMpsc {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        on_two_workers(async move {
+            let (tallies, finish) = load.tallies();
+            let receivers: Vec<_> = tallies.into_iter().map(receiver::<WORDS>).collect();
+            let producers: Vec<_> = (0..load.producers)
+                .map(|n| tokio::spawn(produce(receivers[n % load.receivers].clone(), load.per_producer)))
+                .collect();
+            finish.rate(super::starts(producers).await).await
+        })
+    }
+
+    fn send_many(load: Load) -> f64 {
+        send_many(load)
+    }
 }
 
 fn receiver<const WORDS: usize>(mut tally: Tally) -> mpsc::Sender<Packet<WORDS>> {
@@ -165,7 +149,7 @@ fn ask_cross(asks: u64) -> Vec<f64> {
     on_one_thread(ask(answerer, asks))
 }
 
-fn overload(span: Span) -> Vec<f64> {
+fn overload(interval: Interval) -> Vec<f64> {
     on_two_workers(async move {
         let overload = Overload::begin();
         let (sender, mut receiver) = mpsc::channel(CAPACITY);
@@ -179,7 +163,7 @@ fn overload(span: Span) -> Vec<f64> {
             .map(|_| tokio::spawn(offer(sender.clone(), overload.pace())))
             .collect();
         drop(sender);
-        let growth = overload.growth(span).await;
+        let growth = overload.growth(interval).await;
         let mut offered = 0;
         for producer in producers {
             offered += producer.await.expect("a producer ends");

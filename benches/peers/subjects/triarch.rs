@@ -17,10 +17,13 @@ use triarch_benches::runtime::{FarSide, on_one_thread, on_two_workers};
 use triarch_benches::{Countdown, Scale};
 use triarch_supervision::prelude::*;
 
+use super::{Tells, tells};
+
 const NAME: &str = "triarch";
 
 pub(crate) fn entries() -> Vec<Entry> {
     [
+        tells::<Triarch>(),
         own_entries(),
         metrics::entries(),
         overload::entries(),
@@ -32,35 +35,8 @@ pub(crate) fn entries() -> Vec<Entry> {
 
 fn own_entries() -> Vec<Entry> {
     vec![
-        Entry::here(NAME, &[case::TELL_1_1_16], |scale| {
-            vec![tell::<2>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_16], |scale| {
-            vec![tell::<2>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_16], |scale| {
-            vec![tell::<2>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_1_1_64], |scale| {
-            vec![tell::<8>(Load::new(1, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_4_1_64], |scale| {
-            vec![tell::<8>(Load::new(4, 1, scale))]
-        }),
-        Entry::here(NAME, &[case::TELL_8_8_64], |scale| {
-            vec![tell::<8>(Load::new(8, 8, scale))]
-        }),
-        Entry::here(NAME, &[case::SEND_MANY_32], |scale| {
-            vec![send_many::<Together>(Load::new(1, 1, scale))]
-        }),
         Entry::here(NAME, &[case::SEND_MANY_32_EACH], |scale| {
             vec![send_many::<Receiver<2, true>>(Load::new(1, 1, scale))]
-        }),
-        Entry::counted(NAME, &[case::ALLOCS_PER_TELL], |scale| {
-            let tells = |messages| {
-                tell::<2>(Load::pair(messages));
-            };
-            vec![triarch_benches::allocation::per_message(scale.messages / 4, tells)]
         }),
         Entry::here(NAME, &case::ASK_LOCAL, |scale| ask_local(scale.asks)),
         Entry::here(NAME, &case::ASK_WITHIN_LOCAL, |scale| ask_within_local(scale.asks)),
@@ -153,8 +129,18 @@ async fn tree(supervisor: Supervisor) -> Tree {
     Root::new().supervisor(supervisor).start().await.expect("it starts")
 }
 
-fn tell<const WORDS: usize>(load: Load) -> f64 {
-    tell_timed::<WORDS, true>(load)
+struct Triarch;
+
+impl Tells for Triarch {
+    const NAME: &'static str = NAME;
+
+    fn tell<const WORDS: usize>(load: Load) -> f64 {
+        tell_timed::<WORDS, true>(load)
+    }
+
+    fn send_many(load: Load) -> f64 {
+        send_many::<Together>(load)
+    }
 }
 
 fn tell_timed<const WORDS: usize, const TIMED: bool>(load: Load) -> f64 {

@@ -23,7 +23,8 @@ pub(super) fn entries(count: u64) -> String {
     }
 }
 
-fn bytes(count: u64) -> String {
+/// So many bytes in whole units, rounded down.
+fn rounded_size(count: u64) -> String {
     match count {
         0..10_240 => format!("{count} B"),
         10_240..10_485_760 => format!("{} KiB", count >> 10),
@@ -114,7 +115,7 @@ impl Show for NamespaceLeft {
         format!(
             "the namespace {} is forgotten, with {held} in {}\n",
             self.namespace,
-            bytes(self.size_bytes)
+            rounded_size(self.size_bytes)
         )
     }
 }
@@ -152,7 +153,7 @@ fn left(gone: &Gone) -> String {
     format!(
         "{}, {}: {}",
         entries(gone.entries),
-        bytes(gone.size_bytes),
+        rounded_size(gone.size_bytes),
         by.join(", ")
     )
 }
@@ -227,7 +228,7 @@ fn group_row(group: &GroupSeen) -> [Cell<'_>; 3] {
     [
         harmless(name).into(),
         Cell::number(Some(group.entries)),
-        Cell::number(Some(bytes(group.size_bytes))),
+        Cell::number(Some(rounded_size(group.size_bytes))),
     ]
 }
 
@@ -250,7 +251,7 @@ fn namespace_row(seen: &NamespaceSeen) -> [Cell<'_>; 7] {
         seen.namespace.as_str().into(),
         (&*seen.durability).into(),
         Cell::number(Some(seen.entries)),
-        Cell::number(Some(bytes(seen.size_bytes))),
+        Cell::number(Some(rounded_size(seen.size_bytes))),
         Cell::number(Some(format!("{full} %"))),
         seen.team.as_deref().unwrap_or_default().into(),
         ["read", "write", "delete"].map(access).join(" ").into(),
@@ -264,8 +265,8 @@ impl Show for StoreSeen {
             &[
                 ("namespaces", self.namespaces.to_string()),
                 ("entries", self.entries.to_string()),
-                ("size", bytes(self.size_bytes)),
-                ("indexes", bytes(self.index_bytes)),
+                ("size", rounded_size(self.size_bytes)),
+                ("indexes", rounded_size(self.index_bytes)),
                 ("refused", self.refused.to_string()),
             ],
         );
@@ -309,7 +310,7 @@ impl Show for BackupSeen {
             "{} in {}, {}\n",
             entries(self.entries),
             self.file.display(),
-            bytes(self.size_bytes)
+            rounded_size(self.size_bytes)
         )
     }
 }
@@ -357,6 +358,6 @@ mod tests {
 
     #[test]
     fn amounts_of_bytes_are_short() {
-        assert_eq!([7, 20_480, 30 << 20].map(bytes), ["7 B", "20 KiB", "30 MiB"]);
+        assert_eq!([7, 20_480, 30 << 20].map(rounded_size), ["7 B", "20 KiB", "30 MiB"]);
     }
 }

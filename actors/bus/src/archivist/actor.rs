@@ -8,7 +8,7 @@ use triarch_journal::{Gathering, JournalAddress, WriteError, Writer};
 use triarch_supervision::prelude::*;
 use triarch_supervision::sync::{lock, unpoisoned};
 
-use super::copyist::Copy;
+use super::copyist::WriteSnapshot;
 use super::cursor::CursorKey;
 use super::doubt::Ending;
 use super::doubt::OnItsWay;
@@ -42,7 +42,7 @@ const UNAWAITED: Duration = Duration::from_millis(5);
 pub(crate) struct Settings {
     pub(crate) hub: Arc<Hub>,
     pub(crate) journal: JournalAddress,
-    pub(crate) copyist: Address<Copy>,
+    pub(crate) copyist: Address<WriteSnapshot>,
     /// What a batch of records may have in all.
     pub(crate) record_bytes_max: usize,
 }
@@ -421,7 +421,7 @@ impl Archivist {
         self.unkept.tries();
         // Between two groups what is here is what is on disk. A journal that refuses has failed: the next group hears of it.
         let Ok(draft) = self.writer.rotate() else { return Ok(()) };
-        let copy = Copy {
+        let snapshot = WriteSnapshot {
             number: archive.next_copy(),
             draft,
             records: archive.records()?,
@@ -429,8 +429,8 @@ impl Archivist {
             writer: self.writer.clone(),
             archivist: ctx.address().clone(),
         };
-        let number = copy.number;
-        if self.settings.copyist.try_send(copy).is_ok() {
+        let number = snapshot.number;
+        if self.settings.copyist.try_send(snapshot).is_ok() {
             self.unkept.begins(number);
         }
         Ok(())

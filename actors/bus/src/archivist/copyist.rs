@@ -11,7 +11,7 @@ use super::message::Order;
 
 /// A snapshot to be written.
 #[derive(Debug)]
-pub(crate) struct Copy {
+pub(crate) struct WriteSnapshot {
     pub(super) number: u64,
     pub(crate) draft: Ack<Draft>,
     pub(crate) records: Vec<Arc<[u8]>>,
@@ -21,7 +21,7 @@ pub(crate) struct Copy {
     pub(crate) archivist: Address<Order>,
 }
 
-impl Message for Copy {
+impl Message for WriteSnapshot {
     const OVERFLOW: Overflow = Overflow::Reject;
 }
 
@@ -30,22 +30,22 @@ impl Message for Copy {
 pub(crate) struct Copyist;
 
 impl Agent for Copyist {
-    type Message = Copy;
+    type Message = WriteSnapshot;
     type Spec = ();
 
     async fn start((): (), _ctx: &mut Context<Self>) -> Result<Self, Failure> {
         Ok(Self)
     }
 
-    async fn handle(&mut self, copy: Copy, _ctx: &mut Context<Self>) -> Result<(), Failure> {
-        let Copy {
+    async fn handle(&mut self, snapshot: WriteSnapshot, _ctx: &mut Context<Self>) -> Result<(), Failure> {
+        let WriteSnapshot {
             number,
             draft,
             records,
             later,
             writer,
             archivist,
-        } = copy;
+        } = snapshot;
         let mut is_written = false;
         if let Ok(draft) = draft.await {
             is_written = writer

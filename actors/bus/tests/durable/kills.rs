@@ -54,8 +54,8 @@ fn tell(text: &str) {
     std::io::stdout().write_all(format!("\n{text}.\n").as_bytes()).unwrap();
 }
 
-/// Hears of so many, kills, and hears what was said until then: the last that was stored, and what was settled.
-fn killed(folder: &Path, patience: u64) -> (u64, u64) {
+/// Kills somebody who has said so many lines, and hears all of them: the last that was stored, and what was settled.
+fn killed_after(lines: u64, folder: &Path) -> (u64, u64) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([KILLED, "--exact", "--nocapture", "--test-threads=1"]);
     command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -66,19 +66,17 @@ fn killed(folder: &Path, patience: u64) -> (u64, u64) {
         let words: Vec<_> = line.strip_suffix('.').unwrap_or_default().split(' ').collect();
         if let ["stored", offset, what, floor] = words[..] {
             last = offset.parse().unwrap();
-            settled = if what == "settled" {
-                floor.parse().unwrap()
-            } else {
-                settled
-            };
+            if what == "settled" {
+                settled = floor.parse().unwrap();
+            }
             count += 1;
         }
-        if count >= patience {
+        if count >= lines {
             process.kill().unwrap();
         }
     }
     process.wait().unwrap();
-    assert!(count >= patience, "it ended by itself");
+    assert!(count >= lines, "it ended by itself");
     (last, settled)
 }
 
@@ -86,7 +84,7 @@ fn killed(folder: &Path, patience: u64) -> (u64, u64) {
 async fn of_what_was_acknowledged_before_a_kill_nothing_is_lost_and_nothing_comes_again() {
     let folder = tempfile::tempdir().unwrap();
     for round in 1..=KILLS {
-        let (last, settled) = killed(folder.path(), 1 + round * 7 % 23);
+        let (last, settled) = killed_after(1 + round * 7 % 23, folder.path());
         let house = House::on(Arc::new(RealDisk::at(folder.path()).unwrap())).await;
         let log = house.bus.logs()[0].clone();
         assert!(

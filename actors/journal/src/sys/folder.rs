@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::ground::{Machine, lay};
+use super::laying::{Machine, lay};
 use super::{Claim, Disk, DiskFile};
 
 /// Only who runs the runtime reads what agents wrote.

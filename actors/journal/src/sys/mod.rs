@@ -3,11 +3,11 @@
 #[cfg(feature = "testing")]
 mod chance;
 mod folder;
-mod ground;
 #[cfg(feature = "testing")]
 pub(crate) mod holds;
 #[cfg(feature = "testing")]
 mod inode;
+mod laying;
 #[cfg(feature = "testing")]
 mod naming;
 #[cfg(feature = "testing")]

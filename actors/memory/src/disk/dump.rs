@@ -287,13 +287,13 @@ mod tests {
     use super::*;
     use crate::access::Identity;
     use crate::op::{Op, Put};
-    use crate::space::Ground;
+    use crate::space::Shared;
     use crate::time::StoreTime;
     use crate::value::Value;
 
     /// A store of one namespace with values of these sizes, as a file.
     fn dumped(sizes: &[usize]) -> Vec<u8> {
-        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Shared::default());
         for (number, size) in sizes.iter().enumerate() {
             let key = Key::new(&format!("k{number}")).unwrap();
             let put = Op::Put(Put::new(key, Value::bytes(vec![7; *size])));
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_is_said_beside_values_counts_towards_a_record() {
-        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+        let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Shared::default());
         let note = "x".repeat(RECORD_BYTES / 2);
         for key in ["a", "b", "c"] {
             let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"")).note("why", &note);

@@ -11,7 +11,7 @@ use crate::access::Identity;
 use crate::config::Rules;
 use crate::entry::Parts;
 use crate::op::{Op, Put};
-use crate::space::Ground;
+use crate::space::Shared;
 use crate::time::StoreTime;
 use crate::value::Value;
 
@@ -72,7 +72,7 @@ fn spaces(steps: &[Step], clock: &Clock) -> Vec<Space> {
     let names = ["one", "two"].map(|name| Namespace::new(name).unwrap());
     let spaces: Vec<Space> = names
         .into_iter()
-        .map(|name| Space::new(name, &Rules::default(), Ground::default()))
+        .map(|name| Space::new(name, &Rules::default(), Shared::default()))
         .collect();
     for (key, owner, words, tag, kind, is_deleted) in steps {
         clock.set(clock.now() + Duration::from_millis(1));
@@ -263,7 +263,7 @@ fn an_entry_that_changes_while_a_search_goes_on_is_found_once() {
 #[test]
 fn all_that_comes_from_disk_is_found_however_it_lay_there() {
     let clock = Clock::by_hand();
-    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Shared::default());
     let stored = (1..=9_000_u64).map(|version| {
         let key = Key::new(&format!("k{}", (version * 7_919) % 9_000)).unwrap();
         let parts = Parts {
@@ -301,7 +301,7 @@ fn words_that_are_not_indexed_are_counted_and_a_word_too_long_is_told() {
     rules.quota.bytes = 3_000;
     let words: Vec<String> = (0..100).map(|number| format!("w{number}")).collect();
     let spaces: Vec<Space> = ["one", "two"]
-        .map(|name| Space::new(Namespace::new(name).unwrap(), &rules, Ground::default()))
+        .map(|name| Space::new(Namespace::new(name).unwrap(), &rules, Shared::default()))
         .into();
     for space in &spaces {
         for key in ["a", "b"] {
@@ -343,7 +343,7 @@ fn a_search_by_tag_or_type_looks_at_those_alone_that_have_it() {
 #[test]
 fn of_more_groups_than_are_told_the_first_are_counted_to_the_end() {
     let clock = Clock::by_hand();
-    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Shared::default());
     let put = |key: &str, kind: &str| {
         let put = Put::new(Key::new(key).unwrap(), Value::bytes(*b"x")).kind(kind);
         space

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Ground;
+use super::Shared;
 use super::order::Order;
 use super::quotas::{Lack, may_hold, signed};
 use super::staged::Staged;
@@ -30,7 +30,7 @@ pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Entry>>;
 pub(crate) struct Draft<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) rules: &'a Rules,
-    pub(crate) ground: &'a Ground,
+    pub(crate) shared: &'a Shared,
     /// What readers see.
     pub(crate) held: Held<'a>,
     pub(crate) order: &'a mut Order,
@@ -63,7 +63,7 @@ impl Draft<'_> {
     /// What of its own numbers the disk does not know needs a promise.
     fn may_number(&self, ops: usize) -> Result<(), Error> {
         let is_known = self.rules.durability == Durability::Journal;
-        if is_known || self.order.revision.saturating_add(ops as u64) < self.ground.numbers.promised() {
+        if is_known || self.order.revision.saturating_add(ops as u64) < self.shared.numbers.promised() {
             return Ok(());
         }
         Err(Error::Disk {
@@ -246,7 +246,7 @@ impl Draft<'_> {
             parts.updated = origin.updated.unwrap_or(parts.updated);
         }
         let sizes = (parts.value.len() as u64, Entry::sized(key, &parts));
-        may_hold((self.namespace, key), self.rules, self.ground.entry_bytes_max, sizes)?;
+        may_hold((self.namespace, key), self.rules, self.shared.entry_bytes_max, sizes)?;
         self.make_room(key, &parts, before.as_deref())?;
         parts.version = self.order.revision + 1;
         if before.is_none() {

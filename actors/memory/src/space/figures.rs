@@ -59,7 +59,7 @@ impl Space {
 
     /// So many bytes go to disk at once, of one entry or of several.
     pub(crate) fn bytes_max(&self) -> usize {
-        usize::try_from(self.ground.entry_bytes_max).unwrap_or(usize::MAX)
+        usize::try_from(self.shared.entry_bytes_max).unwrap_or(usize::MAX)
     }
 
     /// What it uses, for whoever tries what would go in.
@@ -67,7 +67,7 @@ impl Space {
         let extent = self.extent();
         Tally {
             rules: self.rules(),
-            entry_bytes_max: self.ground.entry_bytes_max,
+            entry_bytes_max: self.shared.entry_bytes_max,
             used: (extent.entries, extent.bytes),
         }
     }

@@ -65,14 +65,14 @@ type Held = papaya::HashMap<Key, Arc<Entry>, foldhash::fast::RandomState>;
 
 /// What the namespaces of a store share.
 #[derive(Clone, Debug)]
-pub(crate) struct Ground {
+pub(crate) struct Shared {
     pub(crate) counts: Arc<Counts>,
     pub(crate) numbers: Arc<Numbers>,
     /// The most bytes of an entry that goes to disk.
     pub(crate) entry_bytes_max: u64,
 }
 
-impl Default for Ground {
+impl Default for Shared {
     fn default() -> Self {
         Self {
             counts: Arc::default(),
@@ -95,7 +95,7 @@ pub(crate) struct Space {
     held: Held,
     order: Mutex<Order>,
     index: RwLock<Index>,
-    ground: Ground,
+    shared: Shared,
     /// The namespace is none any more.
     is_gone: AtomicBool,
     /// The durability it is described with, where that is another than it has.
@@ -103,11 +103,11 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    pub(crate) fn new(name: Namespace, rules: &Rules, ground: Ground) -> Self {
-        let shared = Arc::new(rules.clone());
-        let begin = ground.numbers.floor();
+    pub(crate) fn new(name: Namespace, rules: &Rules, shared: Shared) -> Self {
+        let shared_rules = Arc::new(rules.clone());
+        let begin = shared.numbers.floor();
         let mut order = Order {
-            rules: Arc::clone(&shared),
+            rules: Arc::clone(&shared_rules),
             revision: begin,
             published: begin,
             unflushed: (rules.durability == Durability::Relaxed).then(|| Unflushed::since(begin)),
@@ -118,10 +118,10 @@ impl Space {
             name,
             durability: rules.durability,
             index: RwLock::new(index(rules)),
-            rules: ArcSwap::new(shared),
+            rules: ArcSwap::new(shared_rules),
             held: Held::default(),
             order: Mutex::new(order),
-            ground,
+            shared,
             is_gone: AtomicBool::new(false),
             described_as: OnceLock::new(),
         }
@@ -326,7 +326,7 @@ impl Space {
         decide(&mut Draft {
             namespace: &self.name,
             rules: &rules,
-            ground: &self.ground,
+            shared: &self.shared,
             held: &|key: &Key| held.get(key).cloned(),
             order,
             staged,
@@ -354,7 +354,7 @@ impl Space {
         let is_watched = !order.watchers.is_empty();
         let has_words = order.rules.full_text == FullText::Indexed;
         for change in changes {
-            self.ground.counts.count(&change);
+            self.shared.counts.count(&change);
             order.note(&change);
             let (before, after) = (change.before.as_ref(), change.after.as_ref());
             if Index::concerns(has_words, before) || Index::concerns(has_words, after) {

@@ -220,7 +220,7 @@ fn wanted(plain: &Plain, model: &Model) -> Option<Wanted> {
 }
 
 pub(super) fn space(rules: &Rules) -> Space {
-    Space::new(Namespace::new("test").unwrap(), rules, Ground::default())
+    Space::new(Namespace::new("test").unwrap(), rules, Shared::default())
 }
 
 fn rules() -> Rules {

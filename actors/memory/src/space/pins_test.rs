@@ -44,7 +44,7 @@ fn space() -> Arc<Space> {
         access,
         ..Rules::default()
     };
-    Arc::new(Space::new(Namespace::new("n").unwrap(), &rules, Ground::default()))
+    Arc::new(Space::new(Namespace::new("n").unwrap(), &rules, Shared::default()))
 }
 
 fn key(number: u8) -> Key {

@@ -233,13 +233,13 @@ fn what_comes_from_disk_goes_by_its_time_and_knows_its_numbers() {
         (Durability::Relaxed, 100, 100),
         (Durability::Relaxed, 5, 9),
     ] {
-        let ground = Ground::default();
-        ground.numbers.raise(floor);
+        let shared = Shared::default();
+        shared.numbers.raise(floor);
         let rules = Rules {
             durability,
             ..Rules::default()
         };
-        let space = Space::new(Namespace::new("test").unwrap(), &rules, ground);
+        let space = Space::new(Namespace::new("test").unwrap(), &rules, shared);
         space.load(stored(&[("a", 7), ("b", 9)]), 8);
         assert_eq!(space.extent().revision, revision, "{durability:?}");
         let bytes: u64 = space.all().iter().map(|(key, entry)| entry.size(key)).sum();
@@ -252,13 +252,13 @@ fn what_comes_from_disk_goes_by_its_time_and_knows_its_numbers() {
 
 #[test]
 fn where_the_journal_has_nothing_numbers_begin_where_they_may() {
-    let ground = Ground::default();
-    ground.numbers.raise(100);
+    let shared = Shared::default();
+    shared.numbers.raise(100);
     let rules = Rules {
         durability: Durability::Journal,
         ..Rules::default()
     };
-    let space = Space::new(Namespace::new("test").unwrap(), &rules, ground);
+    let space = Space::new(Namespace::new("test").unwrap(), &rules, shared);
     space.load(Entries::default(), 0);
     assert_eq!((space.extent().revision, space.published()), (100, 100));
 }
@@ -266,8 +266,8 @@ fn where_the_journal_has_nothing_numbers_begin_where_they_may() {
 #[test]
 fn no_number_is_given_that_was_not_promised() {
     let clock = Clock::by_hand();
-    let ground = Ground::default();
-    ground.numbers.promise(3);
+    let shared = Shared::default();
+    shared.numbers.promise(3);
     let rules = Rules {
         access: Access {
             write: Level::Public,
@@ -275,12 +275,12 @@ fn no_number_is_given_that_was_not_promised() {
         },
         ..Rules::default()
     };
-    let space = Space::new(Namespace::new("test").unwrap(), &rules, ground.clone());
+    let space = Space::new(Namespace::new("test").unwrap(), &rules, shared.clone());
     let (done, refused): (Vec<_>, Vec<_>) = (0..9).map(|_| put(&space, &clock, "a/b", "k")).partition(Result::is_ok);
     let last = done.into_iter().last().unwrap().unwrap().version;
     assert!(refused.iter().all(|refused| matches!(refused, Err(Error::Disk { .. }))));
     assert_eq!(last, 2, "one is spared");
-    ground.numbers.promise(9);
+    shared.numbers.promise(9);
     put(&space, &clock, "a/b", "k").unwrap();
 }
 

@@ -90,7 +90,7 @@ fn space() -> Arc<Space> {
         durability: Durability::Relaxed,
         ..Rules::default()
     };
-    Arc::new(Space::new(Namespace::new("n").unwrap(), &rules, Ground::default()))
+    Arc::new(Space::new(Namespace::new("n").unwrap(), &rules, Shared::default()))
 }
 
 fn put(space: &Space, number: u16) {

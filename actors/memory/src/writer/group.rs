@@ -262,7 +262,7 @@ mod tests {
     use crate::config::Rules;
     use crate::name::Namespace;
     use crate::op::Put;
-    use crate::space::Ground;
+    use crate::space::Shared;
     use crate::value::Value;
 
     fn put(key: &str, bytes: usize) -> Write {
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_beside_what_waits_is_taken_back_alone() {
-        let space = Space::new(Namespace::new("n").unwrap(), &Rules::default(), Ground::default());
+        let space = Space::new(Namespace::new("n").unwrap(), &Rules::default(), Shared::default());
         let (space, mut group, seal) = (Arc::new(space), Group::default(), Seal::none());
         let terms = Terms {
             now: StoreTime::default(),

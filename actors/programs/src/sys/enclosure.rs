@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
-use super::ground::{self, Ground, write};
+use super::cgroups::{self, Cgroups, write};
 use super::launch::{Enforcement, Limits};
 use super::reading::if_there;
 use super::tag::Tag;
@@ -34,20 +34,20 @@ pub(super) struct Doors {
 
 impl Enclosure {
     /// Makes the groups of `tag`, or as many of them as can be had.
-    pub(super) fn make(ground: &Ground, tag: &Tag) -> Self {
+    pub(super) fn make(cgroups: &Cgroups, tag: &Tag) -> Self {
         let within = |base: &Option<PathBuf>| {
             let owner = base.as_ref()?.join(tag.owner().group());
             let group = owner.join(tag.group());
             // The last agent that goes takes the owner's group along, perhaps between the two.
-            let is_made = |_| ground::make(&owner).and_then(|()| ground::make(&group)).is_ok();
+            let is_made = |_| cgroups::make(&owner).and_then(|()| cgroups::make(&group)).is_ok();
             (0..MAKINGS_MAX).any(is_made).then_some(group)
         };
         Self {
-            unified: within(&ground.unified),
-            pids: within(&ground.pids),
-            memory: within(&ground.memory),
-            freezer: if ground.unified.is_none() {
-                within(&ground.freezer)
+            unified: within(&cgroups.unified),
+            pids: within(&cgroups.pids),
+            memory: within(&cgroups.memory),
+            freezer: if cgroups.unified.is_none() {
+                within(&cgroups.freezer)
             } else {
                 None
             },
@@ -61,7 +61,7 @@ impl Enclosure {
     /// Whether nobody who is in the groups can leave them, though he may write these folders: to leave is to write oneself
     /// into another group.
     pub(super) fn is_sealed_from(&self, written: &[PathBuf]) -> bool {
-        self.tracks() && !written.iter().any(|folder| ground::reaches_groups(folder))
+        self.tracks() && !written.iter().any(|folder| cgroups::reaches_groups(folder))
     }
 
     fn groups(&self) -> impl Iterator<Item = &PathBuf> {
@@ -126,7 +126,7 @@ impl Enclosure {
         if let Some(owner) = group.parent()
             && !group.join("pids.max").exists()
         {
-            ground::offers_limits(owner);
+            cgroups::offers_limits(owner);
         }
         Some(group)
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::census::{Census, Entry, Groups, Roots};
+use super::cgroups::{self, Cgroups};
 use super::enclosure;
-use super::ground::{self, Ground};
 use super::hunt::{self, Found, Survey, Tally};
 use super::seen::Seen;
 use super::tag::Owner;
@@ -13,10 +13,10 @@ use super::tag::Owner;
 /// Finds what an earlier runtime of the same state folder has started and left, and kills it. To be called before the
 /// first program is launched, by whoever alone owns the state folder; it waits.
 pub(crate) fn reap_leftovers(owner: &Owner) -> Survey {
-    reap_on(Ground::found(), owner)
+    reap_on(Cgroups::found(), owner)
 }
 
-pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
+pub(super) fn reap_on(cgroups: &Cgroups, owner: &Owner) -> Survey {
     let mut tally = Tally::default();
     let survivors = hunt::hunt(
         Groups::OfAll,
@@ -24,11 +24,11 @@ pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
         HashSet::new(),
         &mut tally,
     );
-    if let Some(base) = &ground.unified {
+    if let Some(base) = &cgroups.unified {
         // Whoever was gone at each look is still in his group.
-        let _ = ground::write(&base.join(owner.group()).join("cgroup.kill"), "1");
+        let _ = cgroups::write(&base.join(owner.group()).join("cgroup.kill"), "1");
     }
-    for base in [&ground.unified, &ground.freezer, &ground.pids, &ground.memory]
+    for base in [&cgroups.unified, &cgroups.freezer, &cgroups.pids, &cgroups.memory]
         .into_iter()
         .flatten()
     {
@@ -40,7 +40,7 @@ pub(super) fn reap_on(ground: &Ground, owner: &Owner) -> Survey {
 fn remove(group: &Path) {
     // A killed runtime may have left its groups frozen.
     for inner in enclosure::folders(group) {
-        let _ = ground::write(&inner.join("freezer.state"), "THAWED");
+        let _ = cgroups::write(&inner.join("freezer.state"), "THAWED");
     }
     enclosure::remove(group);
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::apart::apart;
 use super::birth;
 use super::census::Entry;
-use super::ground::Ground;
+use super::cgroups::Cgroups;
 use super::household::Household;
 use super::hunt::{self, Funeral, Survey, Tally};
 use super::launch::{Enforcement, Launch, LaunchError};
@@ -76,11 +76,11 @@ impl Exit {
 impl Process {
     /// Starts a program; says what of its limits and its sandbox holds. A launch that is given up is undone.
     pub(crate) async fn launch(launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
-        Self::launch_on(Ground::found().clone(), launch).await
+        Self::launch_on(Cgroups::found().clone(), launch).await
     }
 
-    pub(super) async fn launch_on(ground: Ground, launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
-        let born = spawner::spawn(launch, ground).await?;
+    pub(super) async fn launch_on(cgroups: Cgroups, launch: Launch) -> Result<(Self, Enforcement), LaunchError> {
+        let born = spawner::spawn(launch, cgroups).await?;
         let streams = |source| LaunchError::Preparation {
             what: "its streams",
             source,

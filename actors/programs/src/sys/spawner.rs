@@ -14,11 +14,11 @@ use tokio::sync::oneshot;
 use super::birth::{self, Limit, Plan, Stack};
 use super::calls;
 use super::census::{Census, Groups};
+use super::cgroups::Cgroups;
 use super::crew::{Crew, Orders};
 use super::descriptors;
 use super::enclosure::{Doors, Enclosure};
 use super::folders;
-use super::ground::Ground;
 use super::household::Household;
 use super::hunt::{Funeral, Unclaimed};
 use super::launch::{self, Command, Enforcement, Launch, LaunchError, Limits, Sandbox};
@@ -35,7 +35,7 @@ pub(super) struct Born {
 
 struct Order {
     launch: Launch,
-    ground: Ground,
+    cgroups: Cgroups,
     outstanding: Outstanding,
     reply: oneshot::Sender<Result<Born, LaunchError>>,
 }
@@ -43,7 +43,7 @@ struct Order {
 static CREW: LazyLock<io::Result<Crew<Order>>> = LazyLock::new(begin);
 
 /// Has a child born; it is killed if nobody waits for it any more.
-pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, LaunchError> {
+pub(super) async fn spawn(launch: Launch, cgroups: Cgroups) -> Result<Born, LaunchError> {
     let crew = CREW.as_ref().map_err(|error| LaunchError::Preparation {
         what: "a thread to start programs from",
         source: error.kind().into(),
@@ -52,7 +52,7 @@ pub(super) async fn spawn(launch: Launch, ground: Ground) -> Result<Born, Launch
     let order = Order {
         outstanding: Outstanding::of(launch.tag.owner()),
         launch,
-        ground,
+        cgroups,
         reply,
     };
     crew.order(order).await.map_err(|_| LaunchError::Ended)?;
@@ -70,17 +70,22 @@ fn serve(orders: Orders<Order>) {
     for order in orders {
         let Order {
             launch,
-            ground,
+            cgroups,
             outstanding,
             reply,
         } = order;
-        let born = deliver(&launch, &ground, outstanding, &mut stack);
+        let born = deliver(&launch, &cgroups, outstanding, &mut stack);
         // If nobody waits any more the child comes back here, and its funeral with it.
         drop(reply.send(born));
     }
 }
 
-fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &mut Stack) -> Result<Born, LaunchError> {
+fn deliver(
+    launch: &Launch,
+    cgroups: &Cgroups,
+    outstanding: Outstanding,
+    stack: &mut Stack,
+) -> Result<Born, LaunchError> {
     let command = Command::of(launch)?;
     let mut enforcement = Enforcement::default();
     let ruleset = ruleset(launch, &command, &mut enforcement)?;
@@ -89,7 +94,7 @@ fn deliver(launch: &Launch, ground: &Ground, outstanding: Outstanding, stack: &m
         Sandbox::None => None,
     };
     let [stdin, stdout, stderr] = [pipe()?, pipe()?, pipe()?];
-    let (enclosure, doors) = enclose(launch, ground, &mut enforcement)?;
+    let (enclosure, doors) = enclose(launch, cgroups, &mut enforcement)?;
     let left = enclosure.hold(&launch.limits, &mut enforcement);
     let joined: Vec<_> = doors.joined.iter().map(AsRawFd::as_raw_fd).collect();
     let plan = Plan {
@@ -168,8 +173,12 @@ fn filter(enforcement: &mut Enforcement) -> Option<&'static [seccompiler::sock_f
     }
 }
 
-fn enclose(launch: &Launch, ground: &Ground, enforcement: &mut Enforcement) -> Result<(Enclosure, Doors), LaunchError> {
-    let enclosure = Enclosure::make(ground, &launch.tag);
+fn enclose(
+    launch: &Launch,
+    cgroups: &Cgroups,
+    enforcement: &mut Enforcement,
+) -> Result<(Enclosure, Doors), LaunchError> {
+    let enclosure = Enclosure::make(cgroups, &launch.tag);
     if !enclosure.tracks() {
         let reason = "no control group may be made here; a process that leaves its session, clears its environment \
                       and loses its parents by their own end before it was seen cannot be told from others";

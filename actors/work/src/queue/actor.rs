@@ -20,7 +20,7 @@ use super::waiting::{Claimant, Ticket, Waiting};
 use crate::config::Config;
 use crate::error::{Refusal, TaskError};
 use crate::sight;
-use crate::snapshots::Copy;
+use crate::snapshots::WriteSnapshot;
 use crate::task::Claim;
 use crate::time::Timepiece;
 use crate::withheld::Withheld;
@@ -32,7 +32,7 @@ pub struct Settings {
     pub(crate) config: Config,
     pub(crate) withheld: Withheld,
     pub(crate) journal: JournalAddress,
-    pub(crate) copyist: Address<Copy>,
+    pub(crate) copyist: Address<WriteSnapshot>,
     /// The most bytes that the journal takes as one batch.
     pub(crate) portion: usize,
     pub(crate) teller: Teller,
@@ -404,14 +404,14 @@ impl Queue {
         let Ok(draft) = self.writer.rotate() else { return };
         let token = Arc::new(());
         self.copying = Arc::downgrade(&token);
-        let copy = Copy {
+        let snapshot = WriteSnapshot {
             draft,
             image: self.tasks.image(),
             writer: self.writer.clone(),
             token,
         };
         // Where it is not taken it is tried again after as many records again, as where it cannot be written.
-        drop(self.settings.copyist.try_send(copy));
+        drop(self.settings.copyist.try_send(snapshot));
         self.written = 0;
     }
 }

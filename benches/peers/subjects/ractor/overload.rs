@@ -4,7 +4,7 @@
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use triarch_benches::Overload;
 use triarch_benches::load::Packet;
-use triarch_benches::overload::{PRODUCERS, Pace, Span};
+use triarch_benches::overload::{Interval, PRODUCERS, Pace};
 use triarch_benches::runtime::on_two_workers;
 
 struct Overloaded;
@@ -33,14 +33,14 @@ impl Actor for Overloaded {
     }
 }
 
-pub(super) fn overload(span: Span) -> Vec<f64> {
+pub(super) fn overload(interval: Interval) -> Vec<f64> {
     on_two_workers(async move {
         let overload = Overload::begin();
         let actor = Actor::spawn(None, Overloaded, overload).await.expect("it starts").0;
         let producers: Vec<_> = (0..PRODUCERS)
             .map(|_| tokio::spawn(offer(actor.clone(), overload.pace())))
             .collect();
-        let growth = overload.growth(span).await;
+        let growth = overload.growth(interval).await;
         let mut offered = 0;
         for producer in producers {
             offered += producer.await.expect("a producer ends");

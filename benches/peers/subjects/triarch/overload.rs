@@ -2,7 +2,7 @@
 
 use triarch_benches::case::{self, Entry};
 use triarch_benches::load::{CAPACITY, Packet};
-use triarch_benches::overload::{Overload, PRODUCERS, Pace, Span};
+use triarch_benches::overload::{Interval, Overload, PRODUCERS, Pace};
 use triarch_benches::runtime::on_two_workers;
 use triarch_supervision::message::Overflow;
 use triarch_supervision::prelude::*;
@@ -12,13 +12,13 @@ use super::{NAME, Parcel, tree};
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         Entry::child(NAME, &[case::OVERLOAD_60S], |scale| {
-            overload(Overflow::Wait, Span::of(scale))
+            overload(Overflow::Wait, Interval::of(scale))
         }),
         Entry::child(NAME, &[case::OVERLOAD_60S_REJECT], |scale| {
-            overload(Overflow::Reject, Span::of(scale))
+            overload(Overflow::Reject, Interval::of(scale))
         }),
         Entry::child(NAME, &[case::OVERLOAD_60S_DROP_OLDEST], |scale| {
-            overload(Overflow::DropOldest, Span::of(scale))
+            overload(Overflow::DropOldest, Interval::of(scale))
         }),
     ]
 }
@@ -39,7 +39,7 @@ impl Agent for Overloaded {
     }
 }
 
-fn overload(overflow: Overflow, span: Span) -> Vec<f64> {
+fn overload(overflow: Overflow, interval: Interval) -> Vec<f64> {
     on_two_workers(async move {
         let overload = Overload::begin();
         let child = Child::of::<Overloaded>("overloaded", overload)
@@ -50,7 +50,7 @@ fn overload(overflow: Overflow, span: Span) -> Vec<f64> {
         let producers: Vec<_> = (0..PRODUCERS)
             .map(|_| tokio::spawn(offer(address.clone(), overload.pace())))
             .collect();
-        let growth = overload.growth(span).await;
+        let growth = overload.growth(interval).await;
         let (mut offered, mut refused) = (0, 0);
         for producer in producers {
             let counts = producer.await.expect("a producer ends");

@@ -39,7 +39,7 @@ fn be_many() {
         .unwrap();
     runtime.block_on(async {
         // No control group, which would tell more.
-        let yards: Vec<_> = (0..COUNT).map(|_| Yard::new(Ground::default())).collect();
+        let yards: Vec<_> = (0..COUNT).map(|_| Yard::new(Cgroups::default())).collect();
         let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
         let mut programs = join_all(yards.iter().map(|yard| yard.start(script))).await;
         looks::take_longer(LOOK_MILLIS);

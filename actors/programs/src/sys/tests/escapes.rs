@@ -21,14 +21,14 @@ async fn all_end(script: &str, exiles: usize) -> Vec<Survey> {
 
 async fn all_end_within(patience: Duration, script: &str, exiles: usize) -> Vec<Survey> {
     let mut surveys = Vec::new();
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let mut process = yard.start(script).await;
         yard.until_exiles(exiles).await;
         let survey = process.stop(patience).await;
-        assert_eq!(yard.marked(), [0; 0], "{survey} on {:?}", yard.ground);
+        assert_eq!(yard.marked(), [0; 0], "{survey} on {:?}", yard.cgroups);
         assert_eq!(survey.survivors, 0);
-        assert!(survey.found >= exiles.max(1), "{survey} on {:?}", yard.ground);
+        assert!(survey.found >= exiles.max(1), "{survey} on {:?}", yard.cgroups);
         surveys.push(survey);
     }
     surveys
@@ -97,8 +97,8 @@ async fn whoever_tries_to_leave_the_control_group_ends_whether_he_may_or_not() {
                                   do echo $$ >$group/cgroup.procs; done 2>/dev/null
                                   trap \"\" TERM; exec -a $MARK sleep 1000' & echo ready; wait";
     for written in [None, Some("/")] {
-        for ground in grounds() {
-            let yard = Yard::new(ground);
+        for cgroups in offers() {
+            let yard = Yard::new(cgroups);
             let mut launch = yard.bash(script);
             launch.sandbox = Sandbox::Standard {
                 read: Vec::new(),
@@ -120,8 +120,8 @@ async fn two_that_bring_each_other_back_end() {
                  head() { while [ $EPOCHSECONDS -lt $END ]; do [ -d /proc/$1 ] || { setsid bash -c \"$HEAD\" $MARK $BASHPID & set -- $!; }; done; }
                  export HEAD=\"trap '' TERM; $(declare -f head); head \\$1\"
                  setsid bash -c \"$HEAD\" $MARK 0 & echo ready; wait; sleep 1000; :";
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let mut process = yard.start(hydra).await;
         yard.until_marked(|count| count >= 3).await;
         assert_eq!(process.stop(PATIENCE).await.survivors, 0);
@@ -134,8 +134,8 @@ async fn a_family_that_grows_while_it_is_stopped_ends() {
     let family = "trap '' TERM
                   grow() { [ $1 -eq 0 ] || { grow $(($1 - 1)) & grow $(($1 - 1)) & }; (exec -a $MARK sleep 1000) & wait; wait; }
                   echo ready; grow 6";
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let mut process = yard.start(family).await;
         yard.until_marked(|count| count >= 20).await;
         assert_eq!(process.stop(Duration::ZERO).await.survivors, 0);
@@ -145,8 +145,8 @@ async fn a_family_that_grows_while_it_is_stopped_ends() {
 
 #[tokio::test]
 async fn a_fork_bomb_within_its_limit_ends() {
-    for ground in grounds().into_iter().filter(|ground| ground.pids.is_some()) {
-        let yard = Yard::new(ground);
+    for cgroups in offers().into_iter().filter(|cgroups| cgroups.pids.is_some()) {
+        let yard = Yard::new(cgroups);
         let mut launch = yard.bash("trap '' TERM; echo ready; bomb() { bomb | bomb & bomb; }; bomb 2>/dev/null");
         launch.limits.processes = Some(100);
         let (mut process, enforcement) = yard.try_launch(launch).await.unwrap();
@@ -161,14 +161,14 @@ async fn a_fork_bomb_within_its_limit_ends() {
 
 #[tokio::test]
 async fn whoever_is_in_the_control_groups_ends_though_nobody_is_looked_for_elsewhere() {
-    for ground in grounds().into_iter().filter(Ground::tracks) {
-        let yard = Yard::new(ground);
+    for cgroups in offers().into_iter().filter(Cgroups::tracks) {
+        let yard = Yard::new(cgroups);
         let script = "trap '' TERM; (setsid env -i bash -c 'exec -a $0 sleep 1000' $MARK &); echo ready; sleep 1000; :";
         let process = yard.start(script).await;
         yard.until_exiles(1).await;
         let mut tally = Tally::default();
         assert!(strike(process.household(), &mut tally), "it is known to be empty");
-        assert_eq!(yard.marked(), [0; 0], "{:?}", yard.ground);
+        assert_eq!(yard.marked(), [0; 0], "{:?}", yard.cgroups);
         assert!(tally.survey(0).killed >= 2);
     }
 }
@@ -187,20 +187,20 @@ const HOPPER: &str = "exec -a $MARK perl -e '$| = 1; open $track, \">>\", \"trac
 
 #[tokio::test]
 async fn one_that_leaves_another_and_ends_again_and_again_ends() {
-    for ground in grounds() {
+    for cgroups in offers() {
         for sandbox in [|_: &Yard| Sandbox::None, within_its_folder] {
             for _round in 0..ROUNDS {
-                let yard = Yard::new(ground.clone());
+                let yard = Yard::new(cgroups.clone());
                 let mut launch = yard.bash(HOPPER);
                 launch.sandbox = sandbox(&yard);
                 let (mut process, _) = yard.try_launch(launch).await.unwrap();
                 assert_eq!(lines(&mut process, 1).await, ["ready"]);
                 let survey = process.stop(Duration::ZERO).await;
-                assert_eq!(survey.survivors, 0, "{survey} on {ground:?}");
+                assert_eq!(survey.survivors, 0, "{survey} on {cgroups:?}");
                 let track = || fs::metadata(yard.dir.join("track")).unwrap().len();
                 let left = track();
                 sleep(Duration::from_millis(50)).await;
-                assert_eq!((track(), yard.marked()), (left, vec![]), "{survey} on {ground:?}");
+                assert_eq!((track(), yard.marked()), (left, vec![]), "{survey} on {cgroups:?}");
             }
         }
     }
@@ -210,8 +210,8 @@ async fn one_that_leaves_another_and_ends_again_and_again_ends() {
 async fn those_whom_a_crashed_program_left_end() {
     let script =
         "(setsid bash -c 'trap \"\" TERM; exec -a $MARK sleep 1000' &); (exec -a $MARK sleep 1000) & echo ready; read";
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let mut process = yard.start(script).await;
         yard.until_exiles(2).await;
         assert_eq!(household(process.pid()).await.len(), 3);
@@ -224,8 +224,8 @@ async fn those_whom_a_crashed_program_left_end() {
 
 #[tokio::test]
 async fn a_process_that_is_dropped_takes_all_with_it() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let process = yard
             .start("(setsid bash -c 'trap \"\" TERM; exec -a $MARK sleep 1000' &); echo ready; sleep 1000; :")
             .await;
@@ -240,8 +240,8 @@ const STACK: usize = 1 << 46;
 
 #[test]
 fn a_process_that_is_dropped_by_a_panic_where_no_thread_can_be_had_takes_all_with_it() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_stack_size(STACK)
@@ -260,8 +260,8 @@ fn a_process_that_is_dropped_by_a_panic_where_no_thread_can_be_had_takes_all_wit
 
 #[test]
 fn a_process_that_is_dropped_after_the_runtime_takes_all_with_it() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -275,8 +275,8 @@ fn a_process_that_is_dropped_after_the_runtime_takes_all_with_it() {
 
 #[tokio::test]
 async fn stopping_one_agent_leaves_the_others_alone() {
-    for ground in grounds() {
-        let [stopped, other] = [Yard::new(ground.clone()), Yard::new(ground)];
+    for cgroups in offers() {
+        let [stopped, other] = [Yard::new(cgroups.clone()), Yard::new(cgroups)];
         let script = "setsid bash -c 'exec -a $MARK sleep 1000' & echo ready; wait";
         let mut process = stopped.start(script).await;
         let mut left = other.start(script).await;
@@ -289,8 +289,8 @@ async fn stopping_one_agent_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn orphans_that_ended_are_laid_to_rest_while_the_program_runs() {
-    for ground in grounds().into_iter().filter(Ground::tracks) {
-        let yard = Yard::new(ground);
+    for cgroups in offers().into_iter().filter(Cgroups::tracks) {
+        let yard = Yard::new(cgroups);
         let script = "exec 3<&0; (setsid bash -c '(read <&3; exit) & echo $!; exit' &); sleep 1000; :";
         let (mut process, _) = yard.try_launch(yard.bash(script)).await.unwrap();
         let orphan: i32 = lines(&mut process, 1).await[0].parse().unwrap();
@@ -316,8 +316,8 @@ async fn orphans_that_ended_are_laid_to_rest_while_the_program_runs() {
 
 #[tokio::test]
 async fn who_was_laid_to_rest_is_not_remembered() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let script = "for _ in {1..1000}; do (: &); done; echo ready; sleep 1000; :";
         let (mut process, _) = yard.try_launch(yard.bash(script)).await.unwrap();
         let mut buried = 0;
@@ -339,8 +339,8 @@ async fn who_was_laid_to_rest_is_not_remembered() {
 
 #[tokio::test]
 async fn who_was_laid_to_rest_by_others_is_news_for_who_finds_nobody() {
-    for ground in grounds().into_iter().filter(Ground::tracks) {
-        let yard = Yard::new(ground);
+    for cgroups in offers().into_iter().filter(Cgroups::tracks) {
+        let yard = Yard::new(cgroups);
         let process = yard.start("(sleep 0.1 &); echo ready; sleep 1000; :").await;
         let ended = || process.household().parted(&Census::default()).unwrap().1;
         let before = ended();
@@ -356,8 +356,8 @@ async fn who_was_laid_to_rest_by_others_is_news_for_who_finds_nobody() {
 
 #[tokio::test]
 async fn a_household_is_shown_with_what_it_uses() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let mut process = yard
             .start("setsid bash -c 'exec -a $MARK sleep 1000' & echo ready; wait")
             .await;

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::super::census::{Census, Groups};
-use super::super::ground;
+use super::super::cgroups;
 use super::*;
 
 /// Tells the test binary to be that runtime: nobody else's tests are to run out with it.
@@ -50,8 +50,8 @@ fn without_a_descriptor_left_whoever_is_stopped_or_dropped_is_gone_and_nobody_se
 
 fn be_exhausted() {
     let written = tempfile::NamedTempFile::new().unwrap();
-    for ground in grounds() {
-        let yards = [Yard::new(ground.clone()), Yard::new(ground)];
+    for cgroups in offers() {
+        let yards = [Yard::new(cgroups.clone()), Yard::new(cgroups)];
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -64,7 +64,7 @@ fn be_exhausted() {
         });
         let hoard = Hoard::new();
         assert!(Census::take(Groups::OfOrphans).is_err());
-        ground::write(written.path(), "1").unwrap();
+        cgroups::write(written.path(), "1").unwrap();
         let survey = runtime.block_on(stopped.stop(PATIENCE));
         let freed: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         drop(runtime);

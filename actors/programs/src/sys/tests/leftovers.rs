@@ -10,7 +10,7 @@ use super::*;
 /// Tells the test binary to be the runtime that is killed: the folder of its state.
 const ROLE: &str = "TRIARCH_TEST_STATE_DIR";
 const MARK: &str = "TRIARCH_TEST_MARK";
-const GROUND: &str = "TRIARCH_TEST_GROUND";
+const OFFER: &str = "TRIARCH_TEST_OFFER";
 
 /// One program and one that left it, with and without a tag.
 const SCRIPT: &str = "trap '' TERM; (setsid bash -c 'exec -a $MARK sleep 1000' &)
@@ -23,15 +23,15 @@ fn what_a_killed_runtime_left_is_found_and_killed_by_the_next() {
         be_killed(dir.into());
         return;
     }
-    for (number, ground) in grounds().into_iter().enumerate() {
-        let hides = ground.tracks();
-        let yard = Yard::new(ground);
+    for (number, cgroups) in offers().into_iter().enumerate() {
+        let hides = cgroups.tracks();
+        let yard = Yard::new(cgroups);
         let name = std::thread::current().name().unwrap().to_owned();
         let mut runtime = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", &name, "--nocapture"])
             .env(ROLE, &yard.dir)
             .env(MARK, &yard.mark)
-            .env(GROUND, number.to_string())
+            .env(OFFER, number.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -41,7 +41,7 @@ fn what_a_killed_runtime_left_is_found_and_killed_by_the_next() {
         assert_eq!(yard.exiles(), expected);
         runtime.kill().unwrap();
         runtime.wait().unwrap();
-        let survey = reap_on(&yard.ground, &yard.owner);
+        let survey = reap_on(&yard.cgroups, &yard.owner);
         assert_eq!((yard.marked(), survey.survivors), (vec![], 0));
         assert!((expected..=expected + 3).contains(&survey.found), "{survey}");
         assert_eq!(reap_leftovers(&yard.owner), super::super::Survey::default());
@@ -49,12 +49,12 @@ fn what_a_killed_runtime_left_is_found_and_killed_by_the_next() {
 }
 
 fn be_killed(dir: PathBuf) {
-    let ground: usize = std::env::var(GROUND).unwrap().parse().unwrap();
+    let offer: usize = std::env::var(OFFER).unwrap().parse().unwrap();
     let yard = Yard {
         owner: Owner::of(&dir).unwrap(),
         dir,
         mark: std::env::var(MARK).unwrap(),
-        ground: grounds().swap_remove(ground),
+        cgroups: offers().swap_remove(offer),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,11 +62,11 @@ fn be_killed(dir: PathBuf) {
         .unwrap();
     runtime.block_on(async {
         let mut launch = yard.bash(SCRIPT);
-        let hides = if yard.ground.tracks() { "yes" } else { "no" };
+        let hides = if yard.cgroups.tracks() { "yes" } else { "no" };
         launch.env.push(("HIDES".into(), hides.into()));
         let (mut process, _) = yard.try_launch(launch).await.unwrap();
         lines(&mut process, 1).await;
-        yard.until_exiles(if yard.ground.tracks() { 2 } else { 1 }).await;
+        yard.until_exiles(if yard.cgroups.tracks() { 2 } else { 1 }).await;
         println!("under way");
         std::io::stdout().flush().unwrap();
         process.ended().await;
@@ -75,14 +75,14 @@ fn be_killed(dir: PathBuf) {
 
 #[test]
 fn processes_of_others_are_left_alone() {
-    let [ours, theirs] = [Yard::new(Ground::default()), Yard::new(Ground::default())];
+    let [ours, theirs] = [Yard::new(Cgroups::default()), Yard::new(Cgroups::default())];
     let tagged = |tag: &Tag| {
         let mut command = Command::new("sleep");
         command.arg("1000").env("TRIARCH_TAG", tag.to_string()).spawn().unwrap()
     };
     let mut left = tagged(&ours.tag());
     let mut foreign = tagged(&theirs.tag());
-    let survey = reap_on(&ours.ground, &ours.owner);
+    let survey = reap_on(&ours.cgroups, &ours.owner);
     assert_eq!((survey.found, survey.killed, survey.survivors), (1, 1, 0));
     assert!(left.wait().unwrap().code().is_none());
     assert!(foreign.try_wait().unwrap().is_none());

@@ -11,8 +11,8 @@ use super::*;
 use rustix::process::Signal;
 
 async fn launched(script: &str) -> (Yard, Process) {
-    let yard = Yard::new(Ground::found().clone());
-    // As the runtime does it, and not on a ground of the test's choice.
+    let yard = Yard::new(Cgroups::found().clone());
+    // As the runtime does it, and not in groups of the test's choice.
     let (process, _) = Process::launch(yard.bash(script)).await.unwrap();
     (yard, process)
 }
@@ -94,7 +94,7 @@ async fn nothing_is_inherited_but_what_is_given() {
 
 #[tokio::test]
 async fn the_tag_cannot_be_given_by_the_environment() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let mut launch = yard.bash("echo $TRIARCH_TAG");
     launch.env.push(("TRIARCH_TAG".into(), "another".into()));
     let given = launch.tag.to_string();
@@ -104,7 +104,7 @@ async fn the_tag_cannot_be_given_by_the_environment() {
 
 #[tokio::test]
 async fn a_command_that_is_none_is_refused_with_a_remedy() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let refused = async |change: fn(&mut Launch)| {
         let mut launch = yard.bash("exit");
         change(&mut launch);
@@ -131,7 +131,7 @@ async fn a_command_that_is_none_is_refused_with_a_remedy() {
 
 #[tokio::test]
 async fn a_file_that_is_no_program_is_not_given_to_a_shell() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let file = yard.dir.join("text");
     fs::write(&file, "echo a shell reads this\n").unwrap();
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -154,7 +154,7 @@ async fn a_stopped_program_leaves_no_control_group() {
 
 #[tokio::test]
 async fn a_launch_that_is_given_up_leaves_nobody() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     for _ in 0..5 {
         let launch = yard.try_launch(yard.bash("sleep 1000; :"));
         drop(timeout(Duration::from_micros(300), launch).await);
@@ -164,7 +164,7 @@ async fn a_launch_that_is_given_up_leaves_nobody() {
 
 #[test]
 fn a_program_outlives_the_thread_that_asked_for_it() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -184,7 +184,7 @@ fn a_program_outlives_the_thread_that_asked_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
     for sandboxed in [false, true] {
-        let yard = Yard::new(Ground::found().clone());
+        let yard = Yard::new(Cgroups::found().clone());
         let launch = |number: usize| {
             let mut launch = yard.bash("");
             launch.command = vec!["sleep".into(), "1000".into(), (&yard.mark).into()];
@@ -227,18 +227,18 @@ async fn a_hundred_programs_start_and_their_deaths_are_noticed() {
 
 #[tokio::test]
 async fn a_launch_that_nobody_waits_for_any_more_is_undone_on_another_thread() {
-    for ground in grounds() {
+    for cgroups in offers() {
         let mut is_elsewhere = false;
         // It may be done before that is seen.
         for _try in 0..20 {
-            let yard = Yard::new(ground.clone());
-            let born = spawn(yard.bash("exec -a $MARK sleep 1000"), ground.clone())
+            let yard = Yard::new(cgroups.clone());
+            let born = spawn(yard.bash("exec -a $MARK sleep 1000"), cgroups.clone())
                 .await
                 .unwrap();
             drop(born);
             is_elsewhere |= await_ends(&yard.owner, Duration::ZERO) > 0;
             yard.until_marked(|count| count == 0).await;
         }
-        assert!(is_elsewhere, "{ground:?}");
+        assert!(is_elsewhere, "{cgroups:?}");
     }
 }

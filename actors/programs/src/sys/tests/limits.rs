@@ -20,8 +20,8 @@ fn reasons(enforcement: &Enforcement) -> Vec<&str> {
 
 #[tokio::test]
 async fn open_files_and_cpu_are_limited_on_each_machine() {
-    for ground in grounds() {
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let yard = Yard::new(cgroups);
         let limit = |launch: &mut Launch| {
             launch.limits.open_files = Some(50);
             launch.limits.cpu = Some(Duration::from_secs(1));
@@ -39,7 +39,7 @@ async fn open_files_and_cpu_are_limited_on_each_machine() {
 
 #[tokio::test]
 async fn one_that_goes_on_when_its_processor_time_is_over_is_killed() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let limit = |launch: &mut Launch| launch.limits.cpu = Some(Duration::from_secs(1));
     let (_, exit, _) = run(&yard, limit, "trap '' XCPU; while :; do :; done").await;
     assert_eq!((exit.code, exit.signal), (None, Some(libc::SIGKILL)));
@@ -47,9 +47,9 @@ async fn one_that_goes_on_when_its_processor_time_is_over_is_killed() {
 
 #[tokio::test]
 async fn memory_is_limited_on_each_machine_and_it_is_said_how_well() {
-    for ground in grounds() {
-        let has_group = ground.memory.is_some();
-        let yard = Yard::new(ground);
+    for cgroups in offers() {
+        let has_group = cgroups.memory.is_some();
+        let yard = Yard::new(cgroups);
         let limit = |launch: &mut Launch| launch.limits.memory = Some(64 << 20);
         let eat = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}";
         let (printed, exit, enforcement) = run(&yard, limit, eat).await;
@@ -66,7 +66,7 @@ async fn memory_is_limited_on_each_machine_and_it_is_said_how_well() {
 
 #[tokio::test]
 async fn what_no_machine_could_hold_is_said() {
-    let yard = Yard::new(Ground::default());
+    let yard = Yard::new(Cgroups::default());
     let limit = |launch: &mut Launch| {
         launch.limits = Limits {
             memory: Some(1 << 30),
@@ -81,7 +81,7 @@ async fn what_no_machine_could_hold_is_said() {
 
 #[tokio::test]
 async fn the_sandbox_opens_the_folders_it_names_and_no_others() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let [inside, to_read, outside] = ["inside", "to-read", "outside"].map(|name| yard.dir.join(name));
     for folder in [&inside, &to_read, &outside] {
         fs::create_dir(folder).unwrap();
@@ -122,7 +122,7 @@ fn beside(yard: &Yard, other: i32) -> impl Fn(&mut Launch) {
 
 #[tokio::test]
 async fn the_sandbox_keeps_signals_within() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let mut other = yard.start("echo ready; sleep 1000; :").await;
     let sandbox = beside(&yard, other.pid());
     let script = "kill -KILL $OTHER 2>/dev/null || echo refused; sleep 1000 & kill -KILL $! && echo own";
@@ -138,7 +138,7 @@ async fn the_sandbox_keeps_signals_within() {
 
 #[tokio::test]
 async fn from_within_the_sandbox_nobody_reads_the_environment_of_others_and_the_superuser_is_none() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let mut other = yard.start("echo ready; sleep 1000; :").await;
     let sandbox = beside(&yard, other.pid());
     let script = "for one in $PPID $OTHER; do cat /proc/$one/environ >/dev/null 2>&1 || echo refused; done; grep ^CapPrm /proc/self/status";
@@ -155,7 +155,7 @@ async fn from_within_the_sandbox_nobody_reads_the_environment_of_others_and_the_
 
 #[tokio::test]
 async fn the_sandbox_refuses_calls_that_administer_the_machine() {
-    let yard = Yard::new(Ground::found().clone());
+    let yard = Yard::new(Cgroups::found().clone());
     let sandbox = |launch: &mut Launch| {
         launch.sandbox = Sandbox::Standard {
             read: Vec::new(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{sleep, timeout};
 
-use super::ground::Ground;
+use super::cgroups::Cgroups;
 use super::launch::Enforcement;
 use super::{Launch, LaunchError, Limits, Owner, Process, Sandbox, Tag};
 
@@ -28,11 +28,11 @@ struct Yard {
     dir: PathBuf,
     owner: Owner,
     mark: String,
-    ground: Ground,
+    cgroups: Cgroups,
 }
 
 impl Yard {
-    fn new(ground: Ground) -> Self {
+    fn new(cgroups: Cgroups) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("yard-{}-{number}", std::process::id());
@@ -42,7 +42,7 @@ impl Yard {
             owner: Owner::of(&dir).unwrap(),
             dir,
             mark,
-            ground,
+            cgroups,
         }
     }
 
@@ -67,7 +67,7 @@ impl Yard {
     }
 
     async fn try_launch(&self, launch: Launch) -> Result<(Process, Enforcement), LaunchError> {
-        Process::launch_on(self.ground.clone(), launch).await
+        Process::launch_on(self.cgroups.clone(), launch).await
     }
 
     /// A script that is under way: it has printed a line.
@@ -111,12 +111,12 @@ impl Yard {
 
     /// The control groups of this runtime that are there.
     fn groups(&self) -> Vec<PathBuf> {
-        let Ground {
+        let Cgroups {
             unified,
             pids,
             memory,
             freezer,
-        } = &self.ground;
+        } = &self.cgroups;
         let bases = [unified, pids, memory, freezer].into_iter().flatten();
         bases
             .map(|base| base.join(self.owner.group()))
@@ -138,16 +138,16 @@ async fn until(is_so: impl Fn() -> bool, what_is: impl Fn() -> String) {
 impl Drop for Yard {
     fn drop(&mut self) {
         let begun = std::time::Instant::now();
-        super::leftovers::reap_on(&self.ground, &self.owner);
+        super::leftovers::reap_on(&self.cgroups, &self.owner);
         // A process that was dropped just now may still be on its way out.
         while !self.groups().is_empty() && begun.elapsed() < DEADLINE {
-            super::leftovers::reap_on(&self.ground, &self.owner);
+            super::leftovers::reap_on(&self.cgroups, &self.owner);
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-impl Ground {
+impl Cgroups {
     /// Whether processes can be found again by their group.
     fn tracks(&self) -> bool {
         [&self.unified, &self.pids, &self.memory, &self.freezer]
@@ -157,15 +157,15 @@ impl Ground {
 }
 
 /// What the machine offers, less and less of it; the last is a machine without control groups.
-fn grounds() -> Vec<Ground> {
-    let found = Ground::found().clone();
-    let first_only = Ground {
+fn offers() -> Vec<Cgroups> {
+    let found = Cgroups::found().clone();
+    let first_only = Cgroups {
         unified: None,
         ..found.clone()
     };
-    let mut grounds = vec![found, first_only, Ground::default()];
-    grounds.dedup();
-    grounds
+    let mut offers = vec![found, first_only, Cgroups::default()];
+    offers.dedup();
+    offers
 }
 
 /// The next lines that a program prints.

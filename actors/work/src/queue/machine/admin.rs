@@ -37,7 +37,7 @@ impl Tasks {
             let remedy = "only what failed or is dead is tried again; submit it anew";
             return Err(Refusal::WrongState { task, state, remedy });
         }
-        if self.is_draining {
+        if self.outline.is_draining {
             return Err(Refusal::Draining);
         }
         let kept = self.known(task)?;
@@ -63,7 +63,7 @@ impl Tasks {
     /// Takes no more tasks, or takes them again; those there are go on.
     pub fn drain(&mut self, turn: &mut Turn, on: bool) -> Result<(), Refusal> {
         self.advance(turn)?;
-        if self.is_draining == on {
+        if self.outline.is_draining == on {
             return Ok(());
         }
         self.commit(turn, Record::Draining { at: turn.now, on })
@@ -71,7 +71,7 @@ impl Tasks {
 
     /// Whether no more tasks are taken.
     pub fn is_draining(&self) -> bool {
-        self.is_draining
+        self.outline.is_draining
     }
 
     /// Notes what the clocks outside show, for the next life.
@@ -83,7 +83,7 @@ impl Tasks {
 
     /// Whether it was noted no longer ago than that what the clocks outside show.
     pub fn is_anchored_since(&self, now: TaskTime, time: Duration) -> bool {
-        self.anchor.is_some_and(|anchor| now.since(anchor.at) < time)
+        self.outline.anchor.is_some_and(|anchor| now.since(anchor.at) < time)
     }
 
     /// An orderly end: the next life takes tasks again, and knows for how long nobody was here.
@@ -95,10 +95,10 @@ impl Tasks {
     /// That nothing could be written until now, and what the clocks outside show, as it would be written; without a change
     /// yet.
     pub fn going_on(&self, now: TaskTime, sight: Sight) -> Result<Vec<Vec<u8>>, CodecError> {
-        let at = now.max(self.now);
+        let at = now.max(self.outline.now);
         let resumed = Record::Resumed {
             at,
-            away_millis: away_millis(at, self.now),
+            away_millis: away_millis(at, self.outline.now),
         };
         Ok(vec![
             codec::encode(&resumed)?,
@@ -108,24 +108,24 @@ impl Tasks {
 
     /// What time it is when the clocks outside show `now`, before anything is asked of tasks that were rebuilt.
     pub fn time_of(&self, now: &Sight) -> TaskTime {
-        let told = self.anchor.map(|anchor| anchor.time_of(now));
-        told.unwrap_or_default().max(self.now)
+        let told = self.outline.anchor.map(|anchor| anchor.time_of(now));
+        told.unwrap_or_default().max(self.outline.now)
     }
 
     /// For how long nothing was asked of it, and nothing looked at.
     pub fn left_for(&self, now: TaskTime) -> Duration {
-        now.since(self.now)
+        now.since(self.outline.now)
     }
 
     /// Nobody was there until now. Leases and attempts go on as if there had been no such time; deadlines and waits do
     /// not.
     pub fn resume(&mut self, turn: &mut Turn) -> Result<Duration, Refusal> {
-        self.resume_since(turn, self.now)
+        self.resume_since(turn, self.outline.now)
     }
 
     /// The same where somebody would have been there until then had there been anything to do.
     pub(crate) fn resume_since(&mut self, turn: &mut Turn, last: TaskTime) -> Result<Duration, Refusal> {
-        let (at, last) = (turn.now.max(self.now), last.max(self.now));
+        let (at, last) = (turn.now.max(self.outline.now), last.max(self.outline.now));
         let away = at.since(last);
         let away_millis = away_millis(at, last);
         self.commit(turn, Record::Resumed { at, away_millis })?;

@@ -18,7 +18,7 @@ const LAPSED: &str = "its lease lapsed";
 
 impl Tasks {
     pub(super) fn apply(&mut self, record: Record, events: &mut Vec<Event>) -> Result<(), Misfit> {
-        self.now = self.now.max(record.at());
+        self.outline.now = self.outline.now.max(record.at());
         match record {
             Record::Submitted { at, tasks } => self.apply_submitted(at, tasks, events),
             Record::Claimed {
@@ -54,11 +54,11 @@ impl Tasks {
             Record::Shed { tasks, .. } => return tasks.into_iter().try_for_each(|task| self.forget_ended(task)),
             Record::Late(late) => self.apply_late(late, events),
             Record::Draining { on, .. } => {
-                self.is_draining = on;
+                self.outline.is_draining = on;
                 events.push(Event::Draining { on });
                 self.tell_drained(events);
             }
-            Record::Anchored(anchor) => self.anchor = Some(anchor),
+            Record::Anchored(anchor) => self.outline.anchor = Some(anchor),
             Record::Resumed { away_millis, .. } => self.apply_resumed(Duration::from_millis(away_millis)),
         }
         Ok(())
@@ -229,7 +229,7 @@ impl Tasks {
         let Some(state) = state.filter(|state| state.is_retryable()) else {
             return Err(self.misfit(id, "is tried again"));
         };
-        if let Some(ended) = self.totals.at(state) {
+        if let Some(ended) = self.outline.totals.at(state) {
             *ended = ended.saturating_sub(1);
         }
         self.shift(id, |task| {
@@ -271,7 +271,7 @@ impl Tasks {
     }
 
     pub(super) fn tell_drained(&self, events: &mut Vec<Event>) {
-        if self.is_draining && self.indexes.open == 0 {
+        if self.outline.is_draining && self.indexes.open == 0 {
             events.push(Event::Drained);
         }
     }

@@ -37,7 +37,7 @@ impl Tasks {
             let Some(task) = self.next_for(worker, &able) else {
                 break;
             };
-            let (at, fence) = (turn.now, self.next_fence);
+            let (at, fence) = (turn.now, self.outline.next_fence);
             let is_reserved = self.by_id.get(&task).is_some_and(|task| reserved_for(task).is_some());
             let record = Record::Claimed {
                 at,
@@ -119,7 +119,7 @@ impl Tasks {
             is_again: task.attempts > 0 && task.returned_at().is_none(),
         });
         let lease = Lease { since: *since, ..lease };
-        self.next_fence = self.next_fence.max(lease.fence.next());
+        self.outline.next_fence = self.outline.next_fence.max(lease.fence.next());
         self.shift(id, |task| take(task, lease));
         Ok(())
     }

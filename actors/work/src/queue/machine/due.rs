@@ -29,8 +29,8 @@ impl Tasks {
 
     /// What comes before every command. Time never goes back.
     pub(super) fn advance(&mut self, turn: &mut Turn) -> Result<(), Refusal> {
-        self.now = self.now.max(turn.now);
-        turn.now = self.now;
+        self.outline.now = self.outline.now.max(turn.now);
+        turn.now = self.outline.now;
         self.wake(turn.now, PORTION, &mut turn.events);
         for _ in 0..PORTION {
             match self.indexes.alarms.first() {

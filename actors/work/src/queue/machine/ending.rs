@@ -94,7 +94,7 @@ impl Tasks {
                 task.body = Bytes::default();
             }
         });
-        if let Some(ended) = self.totals.at(state) {
+        if let Some(ended) = self.outline.totals.at(state) {
             *ended += 1;
         }
         self.let_inputs_go(id);

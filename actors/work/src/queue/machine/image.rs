@@ -9,25 +9,19 @@ use crate::codec;
 use crate::config::Config;
 use crate::error::ReplayError;
 use crate::record::LateResult;
-use crate::time::{Anchor, TaskTime};
-use crate::words::{Fence, TaskId};
+use crate::time::TaskTime;
 
 use super::indexes::Indexes;
 use super::kept::{Condition, Needs};
 use super::shards::ById;
-use super::{Tasks, Totals};
+use super::{Outline, Tasks};
 
 /// Tasks as they were at one moment, whatever becomes of them while it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Image {
     pub(super) tasks: ById,
     late: VecDeque<Arc<LateResult>>,
-    totals: Totals,
-    next_task: TaskId,
-    next_fence: Fence,
-    is_draining: bool,
-    anchor: Option<Anchor>,
-    now: TaskTime,
+    outline: Outline,
 }
 
 impl Image {
@@ -43,12 +37,7 @@ impl Tasks {
         Image {
             tasks: self.by_id.clone(),
             late: self.late.clone(),
-            totals: self.totals,
-            next_task: self.next_task,
-            next_fence: self.next_fence,
-            is_draining: self.is_draining,
-            anchor: self.anchor,
-            now: self.now,
+            outline: self.outline,
         }
     }
 
@@ -61,12 +50,7 @@ impl Tasks {
         let mut tasks = Self {
             by_id: image.tasks,
             late: image.late,
-            totals: image.totals,
-            next_task: image.next_task,
-            next_fence: image.next_fence,
-            is_draining: image.is_draining,
-            anchor: image.anchor,
-            now: image.now,
+            outline: image.outline,
             ..Self::new(config)
         };
         tasks.find_their_places();

@@ -52,6 +52,8 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use image::Image;
 pub use indexes::Counts;
 pub use report::Mend;
@@ -72,7 +74,7 @@ use indexes::Indexes;
 use kept::{Condition, Kept};
 use shards::ById;
 pub(crate) use trail::Undo;
-use trail::{Aside, Outline};
+use trail::{Aside, Former};
 
 /// The most bytes of a record: what is longer is refused, or never made so long.
 pub(crate) const RECORD_BYTES_MAX: usize = 3 << 20;
@@ -87,17 +89,36 @@ pub struct Tasks {
     /// Which open task each blocked one still waits for: the earlier one first.
     waits: BTreeSet<(TaskId, TaskId)>,
     late: VecDeque<Arc<LateResult>>,
+    outline: Outline,
+    before: Aside<Former>,
+}
+
+/// What is known of all tasks beside the tasks themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Outline {
     totals: Totals,
     next_task: TaskId,
     next_fence: Fence,
     is_draining: bool,
     anchor: Option<Anchor>,
     now: TaskTime,
-    before: Aside<Outline>,
+}
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self {
+            totals: Totals::default(),
+            next_task: TaskId::new(1),
+            next_fence: Fence::new(1),
+            is_draining: false,
+            anchor: None,
+            now: TaskTime::default(),
+        }
+    }
 }
 
 /// How many tasks there ever were. At any time as many were submitted as have ended or are open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Submitted, not counting those that were known by their key.
     pub submitted: u64,
@@ -133,12 +154,7 @@ impl Tasks {
             keys: BTreeMap::new(),
             waits: BTreeSet::new(),
             late: VecDeque::new(),
-            totals: Totals::default(),
-            next_task: TaskId::new(1),
-            next_fence: Fence::new(1),
-            is_draining: false,
-            anchor: None,
-            now: TaskTime::default(),
+            outline: Outline::default(),
             before: Aside::default(),
         }
     }

@@ -39,7 +39,7 @@ impl Tasks {
         if sorted.new.is_empty() {
             return Ok(sorted.accepted);
         }
-        if self.is_draining {
+        if self.outline.is_draining {
             return Err(Refusal::Draining);
         }
         // Before anything is looked for that it names: it may name far more than it may.
@@ -72,7 +72,7 @@ impl Tasks {
             new: Vec::new(),
             keys: BTreeMap::new(),
         };
-        let mut next = self.next_task;
+        let mut next = self.outline.next_task;
         for (place, submission) in batch.iter().enumerate() {
             let known = submission.key.as_ref().and_then(|key| {
                 let earlier = sorted.keys.get(key).and_then(|place| sorted.accepted.get(*place));
@@ -163,7 +163,7 @@ impl Tasks {
     fn resolve(&self, place: usize, earlier: &After, sorted: &Batch) -> Result<TaskId, Refusal> {
         let accepted = |place: usize| sorted.accepted.get(place).map(|accepted| accepted.task);
         let found = match earlier {
-            After::Task(task) => Some(*task).filter(|task| *task < self.next_task),
+            After::Task(task) => Some(*task).filter(|task| *task < self.outline.next_task),
             After::Key(key) => {
                 let here = sorted.keys.get(key).and_then(|place| accepted(*place));
                 here.or_else(|| self.keys.get(key).copied())
@@ -175,7 +175,7 @@ impl Tasks {
             problem: format!("a prerequisite that there is not: {}", absent(earlier)),
             remedy: "name one of the batch, or one that is kept",
         })?;
-        if task >= self.next_task {
+        if task >= self.outline.next_task {
             return Ok(task);
         }
         let known = self.known(task).map_err(|refusal| names(place, refusal))?;
@@ -188,11 +188,11 @@ impl Tasks {
     }
 
     pub(super) fn apply_submitted(&mut self, at: TaskTime, tasks: Vec<Entrant>, events: &mut Vec<Event>) {
-        let first = self.next_task;
+        let first = self.outline.next_task;
         for task in tasks {
-            let id = self.next_task;
-            self.next_task = id.next();
-            self.totals.submitted += 1;
+            let id = self.outline.next_task;
+            self.outline.next_task = id.next();
+            self.outline.totals.submitted += 1;
             let shared = self.indexes.needs.get_key_value(&*task.needs);
             let needs = shared.map_or_else(|| task.needs.as_ref().into(), |(needs, _)| needs.clone());
             let key = task.more.as_ref().and_then(|more| more.key.clone());
@@ -211,7 +211,7 @@ impl Tasks {
             self.by_id.insert(id, kept);
         }
         let mut id = first;
-        while id < self.next_task {
+        while id < self.outline.next_task {
             self.settle(id, at, events);
             id = id.next();
         }

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::record::LateResult;
-use crate::time::{Anchor, TaskTime};
-use crate::words::{Fence, TaskId};
+use crate::words::TaskId;
 
 use super::kept::Kept;
-use super::{Tasks, Totals};
+use super::{Outline, Tasks};
 
 /// What is kept beside tasks. Copies have none of it, and it makes no difference between tasks.
 #[derive(Debug)]
@@ -45,24 +44,19 @@ impl Aside<Before> {
     }
 }
 
-/// All but the tasks themselves.
+/// What there was beside the tasks themselves.
 #[derive(Debug)]
-pub(super) struct Outline {
+pub(super) struct Former {
     /// Where they have changed.
     late: Option<VecDeque<Arc<LateResult>>>,
-    totals: Totals,
-    next_task: TaskId,
-    next_fence: Fence,
-    is_draining: bool,
-    anchor: Option<Anchor>,
-    now: TaskTime,
+    outline: Outline,
 }
 
-impl Aside<Outline> {
+impl Aside<Former> {
     /// Late results are about to change.
     pub(super) fn note_late(&mut self, late: &VecDeque<Arc<LateResult>>) {
-        if let Some(outline) = &mut self.0 {
-            outline.late.get_or_insert_with(|| late.clone());
+        if let Some(former) = &mut self.0 {
+            former.late.get_or_insert_with(|| late.clone());
         }
     }
 }
@@ -71,46 +65,39 @@ impl Aside<Outline> {
 #[derive(Debug)]
 pub(crate) struct Undo {
     tasks: Before,
-    outline: Outline,
+    beside: Former,
 }
 
 impl Tasks {
     /// From here on what changes can be taken back.
     pub(crate) fn begin_undo(&mut self) {
         self.by_id.before = Aside(Some(Vec::new()));
-        self.before = Aside(Some(Outline {
+        self.before = Aside(Some(Former {
             late: None,
-            totals: self.totals,
-            next_task: self.next_task,
-            next_fence: self.next_fence,
-            is_draining: self.is_draining,
-            anchor: self.anchor,
-            now: self.now,
+            outline: self.outline,
         }));
     }
 
     /// What there was before all that has changed since that was begun; the next one begins.
     pub(crate) fn take_undo(&mut self) -> Option<Undo> {
-        let (tasks, outline) = (self.by_id.before.0.take(), self.before.0.take());
+        let (tasks, beside) = (self.by_id.before.0.take(), self.before.0.take());
         self.begin_undo();
-        let (tasks, outline) = (tasks?, outline?);
-        Some(Undo { tasks, outline })
+        let (tasks, beside) = (tasks?, beside?);
+        Some(Undo { tasks, beside })
     }
 
     /// Tasks as they were before these undos, the last of which comes first.
     pub(crate) fn taken_back(mut self, undos: impl IntoIterator<Item = Undo>) -> Self {
         (self.by_id.before, self.before) = (Aside::default(), Aside::default());
-        for Undo { tasks, outline } in undos {
+        for Undo { tasks, beside } in undos {
             for (id, before) in tasks.into_iter().rev() {
                 match before {
                     Some(task) => self.by_id.put(id, task),
                     None => drop(self.by_id.remove(&id)),
                 }
             }
-            self.late = outline.late.unwrap_or(self.late);
-            self.totals = outline.totals;
-            (self.next_task, self.next_fence) = (outline.next_task, outline.next_fence);
-            (self.is_draining, self.anchor, self.now) = (outline.is_draining, outline.anchor, outline.now);
+            self.late = beside.late.unwrap_or(self.late);
+            self.outline = beside.outline;
         }
         let image = self.image();
         Self::of(self.config, image)

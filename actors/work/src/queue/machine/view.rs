@@ -128,13 +128,13 @@ impl Tasks {
         let body = (!task.body.is_empty()).then(|| task.body.to_vec());
         Ok(View {
             body,
-            ..self.view(id, task, now.max(self.now))
+            ..self.view(id, task, now.max(self.outline.now))
         })
     }
 
     /// Up to so many tasks that pass, in the order of their numbers or from the latest back.
     pub fn list(&self, filter: &Filter, most: usize, now: TaskTime) -> Vec<View> {
-        let view = |(id, task): (&TaskId, &Kept)| self.view(*id, task, now.max(self.now));
+        let view = |(id, task): (&TaskId, &Kept)| self.view(*id, task, now.max(self.outline.now));
         let passing = |(_, task): &(&TaskId, &Kept)| filter.lets_pass(task);
         let most = most.min(LIST_MAX);
         if let Some(few) = self.few(filter) {
@@ -182,7 +182,7 @@ impl Tasks {
     /// All tasks in figures.
     pub fn overview(&self, now: TaskTime) -> Overview {
         Overview {
-            totals: self.totals,
+            totals: self.outline.totals,
             open: self.indexes.open,
             body_bytes: self.indexes.body_bytes,
             inputs_bytes: self.inputs_bytes(),
@@ -190,12 +190,12 @@ impl Tasks {
                 .indexes
                 .shelves
                 .oldest()
-                .map(|since| now.max(self.now).since(since)),
+                .map(|since| now.max(self.outline.now).since(since)),
             leases: self.indexes.leases.len(),
             ended_kept: self.indexes.ended.len(),
             dead_kept: self.indexes.dead.len(),
             late_kept: self.late.len(),
-            is_draining: self.is_draining,
+            is_draining: self.outline.is_draining,
         }
     }
 

@@ -45,6 +45,7 @@ impl World {
         );
         self.last_in_turn = Some(key);
     }
+
     pub(super) fn check_stop_order(&self, key: ChildKey) {
         let named = |key: &ChildKey| self.specified.get(key).map(|(name, _)| name.clone());
         let is_asked_for = !self.machine.is_ending() && named(&key).is_some_and(|name| self.terminated.contains(&name));

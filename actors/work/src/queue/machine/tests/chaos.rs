@@ -59,7 +59,7 @@ impl Chaos {
     }
 
     fn submit(&mut self) {
-        let now = self.tasks.next_task.number();
+        let now = self.tasks.outline.next_task.number();
         let chance = &mut self.chance;
         let batch: Vec<_> = (0..=chance.below(8))
             .map(|_| {
@@ -119,7 +119,7 @@ impl Chaos {
 
     /// Everything stops: what nobody was told of is there in part, and workers go on believing what they did.
     fn crash(&mut self) {
-        self.turn.now = self.turn.now.max(self.tasks.now);
+        self.turn.now = self.turn.now.max(self.tasks.outline.now);
         while self.tasks.tick(&mut self.turn).unwrap() <= self.turn.now {}
         self.hear();
         let mut replayed = self.base.clone();
@@ -136,7 +136,7 @@ impl Chaos {
         for record in &tail[..kept] {
             self.tasks.replay_heard(record, &mut self.turn.events).unwrap();
         }
-        self.turn.now = self.tasks.now + secs(self.chance.below(40));
+        self.turn.now = self.tasks.outline.now + secs(self.chance.below(40));
         self.base = self.tasks.clone();
         self.written.clear();
         self.tasks.resume(&mut self.turn).unwrap();
@@ -155,7 +155,12 @@ impl Chaos {
     }
 
     fn disturb(&mut self) {
-        let recent = self.tasks.next_task.number().saturating_sub(self.chance.below(60));
+        let recent = self
+            .tasks
+            .outline
+            .next_task
+            .number()
+            .saturating_sub(self.chance.below(60));
         let turn = &mut self.turn;
         match self.chance.below(40) {
             0 => drop(self.tasks.cancel(turn, TaskId::new(recent), "chaos")),
@@ -184,7 +189,7 @@ impl Chaos {
             }
         }
         let open = self.tasks.indexes.open as u64;
-        let totals = self.tasks.totals;
+        let totals = self.tasks.outline.totals;
         assert_eq!(totals.submitted, totals.ended.iter().sum::<u64>() + open);
         assert_eq!(self.told.submitted + self.told.retried, self.told.ended + open);
     }
@@ -212,7 +217,7 @@ impl Chaos {
 fn run(seed: u64, lives: u64) -> u64 {
     let mut chaos = Chaos::new(seed);
     let mut rounds = 0;
-    while chaos.tasks.totals.submitted < lives {
+    while chaos.tasks.outline.totals.submitted < lives {
         chaos.submit();
         chaos.claim();
         chaos.tell();
@@ -239,13 +244,13 @@ fn run(seed: u64, lives: u64) -> u64 {
         State::Dead,
     ] {
         assert!(
-            chaos.tasks.totals.of(state) > lives / 1_000,
+            chaos.tasks.outline.totals.of(state) > lives / 1_000,
             "seed {seed}: too few are {state:?}: {:?}",
-            chaos.tasks.totals
+            chaos.tasks.outline.totals
         );
     }
     assert!(chaos.crashes > lives / 5_000, "seed {seed}: {} crashes", chaos.crashes);
-    chaos.tasks.totals.submitted
+    chaos.tasks.outline.totals.submitted
 }
 
 #[test]

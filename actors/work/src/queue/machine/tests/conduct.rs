@@ -138,7 +138,7 @@ fn a_result_that_is_told_twice_counts_once() {
     let written = room.written.len();
     room.complete(&claim).unwrap();
     assert_eq!(room.written.len(), written, "nothing is written of it");
-    assert_eq!((room.tasks.totals.of(State::Done), room.tasks.late().len()), (1, 0));
+    assert_eq!((room.ended(State::Done), room.tasks.late().len()), (1, 0));
     assert!(
         matches!(room.fail(&claim), Err(Refusal::Stale { .. })),
         "done is not failed"
@@ -246,7 +246,7 @@ fn a_task_without_retries_fails_and_so_does_one_beyond_mending() {
     room.run(|tasks, turn| tasks.fail(turn, hopeless, claim.fence, "no", Mend::Hopeless))
         .unwrap();
     assert_eq!(room.state(hopeless), State::Failed);
-    assert_eq!(room.tasks.totals.of(State::Failed), 2);
+    assert_eq!(room.ended(State::Failed), 2);
     room.check();
 }
 
@@ -412,7 +412,7 @@ fn a_key_gives_the_first_task_back_for_as_long_as_it_is_kept() {
     assert!(room.batch(vec![keyed()]).unwrap()[0].is_known, "also once it is done");
     room.run(|tasks, turn| tasks.drop_ended(turn, claim.task)).unwrap();
     assert_eq!(room.submit(keyed()).number(), 3);
-    assert_eq!(room.tasks.totals.submitted, 3);
+    assert_eq!(room.tasks.outline.totals.submitted, 3);
     room.check();
 }
 

@@ -32,16 +32,14 @@ fn results_are_kept_for_as_long_as_somebody_waits_for_them() {
         ..Config::default()
     });
     let first = room.submit(task());
-    let claim = room.claim();
-    room.complete(&claim).unwrap();
+    room.do_next();
     let later = room.submit(Submission {
         not_before: Some(secs(100)),
         ..after(&[first])
     });
     for _ in 0..10 {
         room.submit(task());
-        let claim = room.claim();
-        room.complete(&claim).unwrap();
+        room.do_next();
     }
     assert_eq!(room.tasks.overview(TaskTime::default()).ended_kept, 2);
     room.pass(secs(100));
@@ -50,8 +48,7 @@ fn results_are_kept_for_as_long_as_somebody_waits_for_them() {
     assert!(room.run(|tasks, turn| tasks.drop_ended(turn, first)).is_err());
     room.complete(&claim).unwrap();
     room.submit(task());
-    let claim = room.claim();
-    room.complete(&claim).unwrap();
+    room.do_next();
     assert_eq!(room.tasks.state(first), None, "nobody waits for it any more");
     room.check();
 }
@@ -102,7 +99,7 @@ fn a_circle_is_refused_with_its_name_and_nothing_of_the_batch_is_taken() {
         }])
         .unwrap_err();
     assert!(matches!(refusal, Refusal::Cycle { cycle } if cycle == [Link::Place(0), Link::Place(0)]));
-    assert_eq!((room.tasks.totals.submitted, room.written.len()), (0, 0));
+    assert_eq!((room.tasks.outline.totals.submitted, room.written.len()), (0, 0));
     room.check();
 }
 
@@ -172,7 +169,7 @@ fn a_long_row_of_tasks_is_called_off_without_a_deep_stack() {
     });
     let accepted = room.batch([task()].into_iter().chain(row).collect()).unwrap();
     room.cancel(accepted[0].task).unwrap();
-    assert_eq!(room.tasks.totals.of(State::Cancelled), 10_000);
+    assert_eq!(room.ended(State::Cancelled), 10_000);
     room.check();
 }
 
@@ -205,7 +202,7 @@ fn cancel_reaches_who_has_the_task_and_is_final() {
     assert!(room.run(|tasks, turn| tasks.give_back(turn, id, fence)).is_err());
     assert!(room.retry(id).is_err());
     assert_eq!(room.state(id), State::Cancelled);
-    assert_eq!(room.tasks.totals.of(State::Cancelled), 1);
+    assert_eq!(room.ended(State::Cancelled), 1);
     room.check();
 }
 
@@ -213,8 +210,7 @@ fn cancel_reaches_who_has_the_task_and_is_final() {
 fn a_dead_task_is_tried_again_by_hand_with_all_attempts_before_it_or_dropped() {
     let mut room = Room::new();
     let first = room.submit(task());
-    let claim = room.claim();
-    room.complete(&claim).unwrap();
+    room.do_next();
     let submission = Submission {
         deadline: Some(secs(1)),
         body: b"1".to_vec(),
@@ -235,11 +231,11 @@ fn a_dead_task_is_tried_again_by_hand_with_all_attempts_before_it_or_dropped() {
     };
     die(&mut room);
     room.retry(id).unwrap();
-    assert_eq!((room.state(id), room.tasks.totals.of(State::Dead)), (State::Ready, 0));
+    assert_eq!((room.state(id), room.ended(State::Dead)), (State::Ready, 0));
     die(&mut room);
     room.check();
     room.run(|tasks, turn| tasks.drop_ended(turn, id)).unwrap();
-    assert_eq!((room.tasks.state(id), room.tasks.totals.of(State::Dead)), (None, 1));
+    assert_eq!((room.tasks.state(id), room.ended(State::Dead)), (None, 1));
     room.check();
 }
 
@@ -296,7 +292,7 @@ fn what_does_not_fit_is_refused_whole() {
         })
         .collect();
     assert!(matches!(room.batch(whole), Err(Refusal::TooLarge { .. })));
-    assert_eq!(room.tasks.totals.submitted, 0);
+    assert_eq!(room.tasks.outline.totals.submitted, 0);
     room.check();
 }
 
@@ -368,8 +364,7 @@ fn what_was_forgotten_stays_forgotten_and_nothing_else_whatever_the_settings_are
     let mut room = Room::with(with(3));
     for _ in 0..8 {
         room.submit(task());
-        let claim = room.claim();
-        room.complete(&claim).unwrap();
+        room.do_next();
     }
     for ended_max in [0, 1, 3, 100] {
         let tasks = replayed(&room, with(ended_max));
@@ -383,8 +378,7 @@ fn fewer_are_kept_from_the_start_on_where_the_settings_allow_fewer() {
     let mut room = Room::new();
     for _ in 0..8 {
         room.submit(task());
-        let claim = room.claim();
-        room.complete(&claim).unwrap();
+        room.do_next();
     }
     let mut room = Room {
         tasks: replayed(

@@ -111,6 +111,12 @@ impl Room {
         self.run(|tasks, turn| tasks.complete(turn, claim.task, claim.fence, b"ok".to_vec()))
     }
 
+    /// Claims the next task, and completes it.
+    fn do_next(&mut self) {
+        let claim = self.claim();
+        self.complete(&claim).unwrap();
+    }
+
     fn fail(&mut self, claim: &Claim) -> Result<(), Refusal> {
         self.run(|tasks, turn| tasks.fail(turn, claim.task, claim.fence, "broken", Mend::Possible))
     }
@@ -130,6 +136,10 @@ impl Room {
 
     fn state(&self, task: TaskId) -> State {
         self.tasks.state(task).unwrap()
+    }
+
+    fn ended(&self, state: State) -> u64 {
+        self.tasks.outline.totals.of(state)
     }
 
     fn heard(&self, event: &Event) -> usize {
@@ -162,7 +172,7 @@ fn claimed(room: &mut Room) -> Vec<TaskId> {
 
 /// Each task that was submitted is open or has ended, and no two leases have one number.
 fn assert_conserved(tasks: &Tasks) {
-    let totals = tasks.totals;
+    let totals = tasks.outline.totals;
     let open = tasks.by_id.values().filter(|task| task.is_open()).count();
     assert_eq!(open, tasks.indexes.open);
     assert_eq!(totals.submitted, totals.ended.iter().sum::<u64>() + open as u64);

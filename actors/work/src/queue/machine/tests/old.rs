@@ -61,7 +61,7 @@ fn without_who_did_them(mut tasks: Tasks) -> Tasks {
 #[test]
 fn a_key_of_the_first_release_means_the_task_that_had_it_last() {
     for mut tasks in <[Tasks; 2]>::from(first_release()) {
-        let mut turn = Turn::new(tasks.now + secs(1), Seeded::new(1));
+        let mut turn = Turn::new(tasks.outline.now + secs(1), Seeded::new(1));
         tasks.resume(&mut turn).unwrap();
         tasks.drain(&mut turn, false).unwrap();
         let key = Some(Key::new("nightly").unwrap());
@@ -134,7 +134,7 @@ fn what_was_claimed_under_an_earlier_release_is_ready_since_then_where_nobody_ha
     assert!(again == tasks, "it is written as this release writes it");
     let lease = tasks.by_id.get(&TaskId::new(1)).and_then(|task| task.lease()).unwrap();
     let (claimed, fence) = (lease.claimed, lease.fence);
-    let mut turn = Turn::new(tasks.now + secs(1), Seeded::new(1));
+    let mut turn = Turn::new(tasks.outline.now + secs(1), Seeded::new(1));
     tasks.give_back(&mut turn, TaskId::new(1), fence).unwrap();
     let view = tasks.show(TaskId::new(1), turn.now).unwrap();
     assert_eq!(view.ready_for, Some(turn.now.since(claimed)));

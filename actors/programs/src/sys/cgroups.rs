@@ -11,9 +11,9 @@ use super::launch;
 /// Where a group says what limits those within it may have.
 const HANDED_DOWN: &str = "cgroup.subtree_control";
 
-/// What the machine offers; looked up once.
+/// The groups that ours are made in, where the machine offers any; looked up once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ground {
+pub(super) struct Cgroups {
     /// The group of the second version that ours are made in.
     pub(super) unified: Option<PathBuf>,
     /// The groups of the first version that ours are made in.
@@ -22,9 +22,9 @@ pub(super) struct Ground {
     pub(super) freezer: Option<PathBuf>,
 }
 
-static FOUND: LazyLock<Ground> = LazyLock::new(|| {
+static FOUND: LazyLock<Cgroups> = LazyLock::new(|| {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    Ground::of(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")).where_we_may(may_make_groups)
+    Cgroups::of(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")).where_we_may(may_make_groups)
 });
 
 /// A mounted hierarchy: what it is, the group its root shows, and where.
@@ -35,7 +35,7 @@ struct Mount<'a> {
     point: &'a str,
 }
 
-impl Ground {
+impl Cgroups {
     pub(super) fn found() -> &'static Self {
         &FOUND
     }
@@ -165,20 +165,20 @@ mod tests {
 
     #[test]
     fn both_versions_are_found_side_by_side() {
-        let ground = Ground::of(BOTH, "8:pids:/\n4:memory:/box/a\n0::/\n");
-        let expected = Ground {
+        let cgroups = Cgroups::of(BOTH, "8:pids:/\n4:memory:/box/a\n0::/\n");
+        let expected = Cgroups {
             unified: Some("/sys/fs/cgroup/unified/".into()),
             pids: Some("/sys/fs/cgroup/pids/".into()),
             memory: Some("/sys/fs/cgroup/memory/box/a".into()),
             freezer: None,
         };
-        assert_eq!(ground, expected);
+        assert_eq!(cgroups, expected);
     }
 
     #[test]
     fn a_mount_that_shows_a_part_is_looked_into_from_there() {
         let mounts = "41 31 0:38 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        let unified = |groups| Ground::of(mounts, groups).unified;
+        let unified = |groups| Cgroups::of(mounts, groups).unified;
         assert_eq!(unified("0::/box/a\n"), Some("/sys/fs/cgroup/a".into()));
         assert_eq!(unified("0::/../elsewhere\n"), None);
     }
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn where_no_group_may_be_made_there_is_no_ground() {
-        let ground = Ground::of(BOTH, "8:pids:/\n4:memory:/box/a\n0::/\n").where_we_may(|_| false);
-        assert_eq!(ground, Ground::default());
+        let cgroups = Cgroups::of(BOTH, "8:pids:/\n4:memory:/box/a\n0::/\n").where_we_may(|_| false);
+        assert_eq!(cgroups, Cgroups::default());
     }
 }

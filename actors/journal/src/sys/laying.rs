@@ -9,7 +9,7 @@ use std::path::Path;
 const FOLDER_MODE: u32 = 0o700;
 
 /// The folders of a machine.
-pub(super) trait Ground {
+pub(super) trait Folders {
     fn is_folder(&self, path: &Path) -> bool;
 
     fn make(&self, path: &Path) -> io::Result<()>;
@@ -24,31 +24,31 @@ pub(super) trait Ground {
 ///
 /// Those that were there are synced too: whoever made them may have been killed before it did that. A folder whose name
 /// was not synced is removed, for the next sync would not write what it is to the kernel already; made anew, it would.
-pub(super) fn lay(ground: &impl Ground, folder: &Path) -> io::Result<()> {
+pub(super) fn lay(folders: &impl Folders, folder: &Path) -> io::Result<()> {
     let mut made = Vec::new();
-    let laid = lay_from_above(ground, folder, &mut made);
+    let laid = lay_from_above(folders, folder, &mut made);
     if laid.is_err() {
         for folder in made.into_iter().rev() {
-            ground.remove(folder);
+            folders.remove(folder);
         }
     }
     laid
 }
 
-fn lay_from_above<'a>(ground: &impl Ground, folder: &'a Path, made: &mut Vec<&'a Path>) -> io::Result<()> {
-    let folders: Vec<_> = folder.ancestors().collect();
-    for folder in folders.into_iter().rev() {
+fn lay_from_above<'a>(folders: &impl Folders, folder: &'a Path, made: &mut Vec<&'a Path>) -> io::Result<()> {
+    let from_below: Vec<_> = folder.ancestors().collect();
+    for folder in from_below.into_iter().rev() {
         let Some(above) = folder.parent() else {
             continue;
         };
-        let is_new = !ground.is_folder(folder);
+        let is_new = !folders.is_folder(folder);
         if is_new {
-            ground.make(folder)?;
+            folders.make(folder)?;
             made.push(folder);
         }
         let here = Path::new(".");
         let above = if above.as_os_str().is_empty() { here } else { above };
-        match ground.sync(above) {
+        match folders.sync(above) {
             // Whoever may not look into a folder has not made anything in it either.
             Err(refused) if !is_new && refused.kind() == io::ErrorKind::PermissionDenied => {}
             synced => synced?,
@@ -60,7 +60,7 @@ fn lay_from_above<'a>(ground: &impl Ground, folder: &'a Path, made: &mut Vec<&'a
 /// This machine.
 pub(super) struct Machine;
 
-impl Ground for Machine {
+impl Folders for Machine {
     fn is_folder(&self, path: &Path) -> bool {
         path.is_dir()
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Folders {
+    struct Held {
         there: BTreeSet<PathBuf>,
         on_disk: BTreeSet<PathBuf>,
         /// What the kernel believes to have written.
@@ -105,7 +105,7 @@ mod tests {
         calls: usize,
     }
 
-    struct Simulated(RefCell<Folders>, Fate);
+    struct Simulated(RefCell<Held>, Fate);
 
     impl Simulated {
         fn call(&self, is_sync: bool) -> io::Result<()> {
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    impl Ground for Simulated {
+    impl Folders for Simulated {
         fn is_folder(&self, path: &Path) -> bool {
             path.parent().is_none() || path == Path::new("/srv") || self.0.borrow().there.contains(path)
         }
@@ -162,11 +162,11 @@ mod tests {
     }
 
     fn is_on_disk_at_the_second_attempt(fate: Fate) -> bool {
-        let (folder, mut ground) = (Path::new("/srv/state/rooms/work"), Simulated(RefCell::default(), fate));
-        let first = lay(&ground, folder);
-        ground.1 = Fate::None;
-        lay(&ground, folder).unwrap();
-        let folders = ground.0.borrow();
+        let (folder, mut disk) = (Path::new("/srv/state/rooms/work"), Simulated(RefCell::default(), fate));
+        let first = lay(&disk, folder);
+        disk.1 = Fate::None;
+        lay(&disk, folder).unwrap();
+        let folders = disk.0.borrow();
         for above in ["/srv/state", "/srv/state/rooms", "/srv/state/rooms/work"] {
             assert!(folders.on_disk.contains(Path::new(above)), "{above} after {first:?}");
         }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_folder_that_may_not_be_looked_into_is_left_as_it_is() {
         struct Closed;
-        impl Ground for Closed {
+        impl Folders for Closed {
             fn is_folder(&self, path: &Path) -> bool {
                 path != Path::new("/srv/work")
             }
