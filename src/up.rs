@@ -289,7 +289,7 @@ fn welcome(ground: &Ground, tree: &Tree) -> String {
         "triarch {} runs {agents} agents in {} teams, described in {}\n  metrics  {}\n  state    {}\n{by_hand}  see      triarch status, triarch tree, triarch top\n",
         env!("CARGO_PKG_VERSION"),
         teams.len(),
-        ground.source.name(),
+        ground.source.whole_name(),
         ground.metrics_at(),
         ground.state_dir.display(),
     )

@@ -14,9 +14,9 @@ use super::line::ConfigVerb;
 use super::output::{print, print_json};
 use super::show::counted;
 use crate::complaint::complain;
-use crate::config::{self, ConfigError, ConfigErrors, InitError, Loaded, RuntimeConfig, Source, SpotOrigin};
+use crate::config::{self, ConfigError, ConfigErrors, FILE_NAME, InitError, Loaded, RuntimeConfig, Source, SpotOrigin};
 use crate::fleet::{Ground, Making};
-use crate::operations::{Code, Trouble, caused};
+use crate::operations::{Code, Meant, Trouble, caused};
 use crate::rooms;
 use crate::share::Shares;
 use crate::traffic::Traffics;
@@ -81,10 +81,19 @@ impl Described {
         }
     }
 
-    /// The file that somebody named, as whoever stands in another folder finds it.
-    pub(super) fn named(&self) -> Result<Option<PathBuf>, Trouble> {
-        let named = self.named.as_ref().map(std::path::absolute).transpose();
-        named.map_err(|error| Trouble::new(Code::Usage, format!("--config names no file: {error}"), "name one"))
+    /// The file that somebody means, as whoever stands in another folder finds it: who named one, or stands in the folder of one
+    /// and does not say which runtime is meant.
+    pub(super) fn meant(&self) -> Result<Option<Meant>, Trouble> {
+        let is_named = self.named.is_some();
+        let found = match &self.source {
+            Source::File(path) if path.ends_with(FILE_NAME) && self.folder() == Path::new(".") => Some(path),
+            _ => None,
+        };
+        let found = found.filter(|_| env::var_os(config::STATE_DIR).is_none());
+        let file = self.named.as_ref().or(found).map(std::path::absolute).transpose();
+        let file =
+            file.map_err(|error| Trouble::new(Code::Usage, format!("--config names no file: {error}"), "name one"));
+        Ok(file?.map(|file| Meant { file, is_named }))
     }
 
     /// The kinds of agents it may name.
@@ -119,7 +128,7 @@ impl Described {
 
     /// Where the runtime is asked, whether or not its description has faults.
     pub(super) fn state_dir(&self) -> Result<PathBuf, Trouble> {
-        let state_dir = config::state_dir(&self.source, config::variable);
+        let state_dir = config::state_dir(&self.source, config::variable)?;
         in_home(&RuntimeConfig {
             state_dir,
             ..RuntimeConfig::default()
@@ -134,7 +143,7 @@ impl Described {
             exposition,
         } = self.means()?;
         let loaded = self.read_by(&kinds)?;
-        let state_dir = in_home(&loaded.config.runtime)?;
+        let state_dir = self.state_dir()?;
         let key = loaded.config.memory.key(&self.source.folder());
         key.map_err(|fault| Trouble::new(Code::Usage, fault.to_string(), ""))?;
         let instruments = exposition.instruments();

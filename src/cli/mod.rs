@@ -82,7 +82,7 @@ fn perform(line: Line, own: Kinds, shares: Shares) -> Result<u8, Trouble> {
         Verb::Demo => demo::run(as_json)?,
         Verb::Dashboard(DashboardVerb::Export { folder }) => export(&folder, as_json)?,
         Verb::Completions { shell } => complete(shell)?,
-        Verb::Down(down) => stop(&described.state_dir()?, &down, as_json)?,
+        Verb::Down(_) => stop(&described, as_json)?,
         Verb::Reload(asked) => reload(&described, &asked, as_json)?,
         Verb::Tree(tree) => show_tree(&described, &tree, as_json)?,
         Verb::Logs(asked) => read_logs(&described, &asked, as_json)?,
@@ -137,9 +137,10 @@ fn complete(shell: clap_complete::Shell) -> Result<(), Trouble> {
     print(&String::from_utf8_lossy(&script))
 }
 
-fn stop(state_dir: &Path, down: &Down, as_json: bool) -> Result<(), Trouble> {
-    let stopping = Connection::of(state_dir)?.ask(down)?;
-    triarch_gateway::await_end(state_dir, stopping.pid);
+fn stop(described: &Described, as_json: bool) -> Result<(), Trouble> {
+    let (state_dir, of) = (described.state_dir()?, described.meant()?);
+    let stopping = Connection::of(&state_dir)?.ask(&Down { of })?;
+    triarch_gateway::await_end(&state_dir, stopping.pid);
     tell(&stopping, as_json)
 }
 
@@ -205,7 +206,7 @@ fn ask_agent(described: &Described, asked: &Ask, as_json: bool) -> Result<(), Tr
 
 /// What was not taken up is told with the rest, and is the exit code.
 fn reload(described: &Described, asked: &Reload, as_json: bool) -> Result<(), Trouble> {
-    let of = described.named()?;
+    let of = described.meant()?;
     let reloaded = reach(described)?.ask(&Reload { of, ..asked.clone() })?;
     tell(&reloaded, as_json)?;
     if reloaded.failed.is_empty() {

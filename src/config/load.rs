@@ -66,17 +66,33 @@ pub(super) const FAULTS_MAX: usize = 100;
 /// How many places are told that are no TOML: one bracket that is missing makes a fault of each line after it.
 const UNREADABLE_MAX: usize = 10;
 /// The folder of what outlives the process, as far as a description says it that need not be without faults: who asks a
-/// runtime how it is must be answered while somebody mends its description.
-pub fn state_dir(source: &Source, variable: impl Fn(&str) -> Option<String>) -> String {
-    let written = || {
-        let text = source.read().ok()?;
-        let (table, _faults) = DeTable::parse_recoverable(&text);
-        let runtime = table.get_ref().get("runtime")?.get_ref().get("state_dir")?;
-        runtime.get_ref().as_str().map(str::to_owned)
+/// runtime how it is must be answered while somebody mends its description. One that is not there at all says nothing: whoever
+/// misspelt its name would be answered by another fleet.
+///
+/// A relative one in a description is seen from the folder of that, one in the environment from the present folder.
+pub fn state_dir(source: &Source, variable: impl Fn(&str) -> Option<String>) -> Result<String, ConfigErrors> {
+    if let Some(set) = variable(STATE_DIR) {
+        return Ok(set);
+    }
+    let written = written_state_dir(&source.read()?);
+    let seen = |written: String| {
+        if written.starts_with('~') {
+            return written;
+        }
+        let folder = source.folder();
+        let folder = folder.strip_prefix(".").unwrap_or(&folder);
+        folder.join(written).display().to_string()
     };
-    variable("TRIARCH_RUNTIME__STATE_DIR")
-        .or_else(written)
-        .unwrap_or_else(|| RuntimeConfig::default().state_dir)
+    Ok(written.map_or_else(|| RuntimeConfig::default().state_dir, seen))
+}
+
+/// The variable that names the state folder.
+pub const STATE_DIR: &str = "TRIARCH_RUNTIME__STATE_DIR";
+
+fn written_state_dir(text: &str) -> Option<String> {
+    let (table, _faults) = DeTable::parse_recoverable(text);
+    let runtime = table.get_ref().get("runtime")?.get_ref().get("state_dir")?;
+    runtime.get_ref().as_str().map(str::to_owned)
 }
 
 const SEE_SCHEMA: &str = "see what may be set with `triarch config schema`";

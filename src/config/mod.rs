@@ -54,7 +54,7 @@ pub use difference::{Difference, Setting, difference};
 pub use environment::{variable, variables};
 pub use error::{ConfigError, ConfigErrors, Spot, SpotOrigin};
 pub use init::{InitError, init, template};
-pub use load::{Loaded, load, state_dir};
+pub use load::{Loaded, STATE_DIR, load, state_dir};
 pub use schema::schema;
 pub use sections::{Config, LineLimits, LogConfig, LogFormat, LogLevel, RuntimeConfig, TelemetryConfig};
 pub use show::{Origin, Shown, ShownSetting};

@@ -42,7 +42,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuntimeConfig {
-    /// The folder of what outlives the process; `~/` stands for the home of its user.
+    /// The folder of what outlives the process; `~/` stands for the home of its user, and a relative path is seen from the folder of the description.
     #[schemars(length(min = 1))]
     pub state_dir: String,
     /// How many agents one supervisor has before a team is split.

@@ -36,9 +36,19 @@ impl Source {
         let own = folder.join(FILE_NAME);
         let users = users_folder(variable).map(|folder| folder.join("triarch").join(FILE_NAME));
         let is_there = |path: &PathBuf| !is_absent(path);
-        named
-            .or_else(|| [Some(own), users].into_iter().flatten().find(is_there))
-            .map_or(Self::Demo, Self::File)
+        let found = named.or_else(|| [Some(own), users].into_iter().flatten().find(is_there));
+        found.map_or(Self::Demo, |path| Self::piped(&path).unwrap_or(Self::File(path)))
+    }
+
+    /// What comes by a pipe can be read once only.
+    fn piped(path: &Path) -> Option<Self> {
+        let kind = fs::metadata(path).ok()?.file_type();
+        if kind.is_file() || kind.is_dir() {
+            return None;
+        }
+        let text = Self::File(path.to_owned()).read().ok()?;
+        let name = path.display().to_string();
+        Some(Self::Text { name, text })
     }
 
     /// The folder that paths in it are seen from: its own, or the present one where it has none.
@@ -57,6 +67,15 @@ impl Source {
             Self::Text { name, .. } => name.clone(),
             Self::Demo => DEMO_NAME.to_owned(),
         }
+    }
+
+    /// What it is called by whoever stands in another folder.
+    pub fn whole_name(&self) -> String {
+        let absolute = match self {
+            Self::File(path) => std::path::absolute(path).ok(),
+            Self::Text { .. } | Self::Demo => None,
+        };
+        absolute.map_or_else(|| self.name(), |path| path.display().to_string())
     }
 
     /// Whether it is that file, by whatever way it was named.
@@ -148,6 +167,23 @@ mod tests {
         folder.write("here/triarch.toml", "");
         assert_eq!(find(None, &xdg), Source::File(here.join("triarch.toml")));
         assert_eq!(find(Some("other.toml"), &xdg), Source::File("other.toml".into()));
+    }
+
+    #[test]
+    fn what_comes_by_a_pipe_is_read_once_and_known_from_then_on() {
+        let folder = Folder::new();
+        let pipe = folder.path.join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "[runtime]\nstate_dir = \"/s\"\n").unwrap()
+        });
+        let source = Source::find(Some(pipe.clone()), &folder.path, |_| None);
+        writer.join().unwrap();
+        assert_eq!(source.name(), pipe.display().to_string());
+        for _ in 0..2 {
+            assert_eq!(super::super::state_dir(&source, |_| None).unwrap(), "/s");
+        }
     }
 
     #[test]

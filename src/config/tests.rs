@@ -8,7 +8,7 @@ mod slips;
 mod trials;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -332,7 +332,7 @@ fn the_state_folder_is_known_also_where_the_description_has_faults() {
             name: "triarch.toml".to_owned(),
             text: text.to_owned(),
         };
-        state_dir(&source, |_| variable.map(str::to_owned))
+        state_dir(&source, |_| variable.map(str::to_owned)).unwrap()
     };
     assert_eq!(
         folder("[runtime]\nstate_dir = \"/here\"\nspam = 1\n[[team]]\n", None),
@@ -342,4 +342,25 @@ fn the_state_folder_is_known_also_where_the_description_has_faults() {
     for text in ["", "[runtime]\nstate_dir = 7\n", "]["] {
         assert_eq!(folder(text, None), "~/.local/state/triarch", "{text}");
     }
+}
+
+#[test]
+fn a_relative_state_folder_is_seen_from_the_description_and_one_of_the_environment_from_here() {
+    let folder = Folder::new();
+    folder.write("triarch.toml", "[runtime]\nstate_dir = \"state\"\n");
+    let source = Source::File(folder.path.join("triarch.toml"));
+    let seen = |variable: Option<&str>| state_dir(&source, |_| variable.map(str::to_owned)).unwrap();
+    assert_eq!(Path::new(&seen(None)), folder.path.join("state"));
+    assert_eq!(seen(Some("state")), "state");
+    folder.write("triarch.toml", "[runtime]\nstate_dir = \"~/state\"\n");
+    assert_eq!(seen(None), "~/state");
+}
+
+#[test]
+fn a_description_that_is_not_there_has_no_state_folder() {
+    let folder = Folder::new();
+    let source = Source::File(folder.path.join("misspelt.toml"));
+    let told = state_dir(&source, |_| None).unwrap_err().to_string();
+    assert!(told.contains("misspelt.toml cannot be read"), "{told}");
+    assert_eq!(state_dir(&source, |_| Some("/s".to_owned())).unwrap(), "/s");
 }

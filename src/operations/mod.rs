@@ -55,7 +55,7 @@ use memory::{
 pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
-pub(crate) use runtime::{Down, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
+pub(crate) use runtime::{Down, Meant, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
 pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span, standing};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,

@@ -84,9 +84,9 @@ impl Operation for Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             up_for_ms: ago(ground.begun),
-            state_dir: ground.state_dir.display().to_string(),
+            state_dir: whole(&ground.state_dir),
             listen: ground.metrics_at(),
-            described_in: ground.source.name(),
+            described_in: ground.source.whole_name(),
             teams: teams.len(),
             agents,
             restarts,
@@ -97,6 +97,12 @@ impl Operation for Status {
             by_hand,
         })
     }
+}
+
+/// A folder as it is called by whoever stands in another one.
+fn whole(folder: &Path) -> String {
+    let absolute = std::path::absolute(folder);
+    absolute.as_deref().unwrap_or(folder).display().to_string()
 }
 
 /// What nodes come to together.
@@ -239,7 +245,20 @@ impl Operation for TreeShown {
 
 /// Stops the runtime and all it runs, in order.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Down {}
+pub(crate) struct Down {
+    /// The description of the runtime that is meant.
+    #[arg(skip)]
+    #[serde(default)]
+    pub(crate) of: Option<Meant>,
+}
+
+/// A description that somebody means: another than that of the runtime that was found is a mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meant {
+    pub(crate) file: PathBuf,
+    /// Whether somebody named it, and does not just stand in its folder.
+    pub(crate) is_named: bool,
+}
 
 impl Operation for Down {
     const NAME: &'static str = "down";
@@ -251,6 +270,12 @@ impl Operation for Down {
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<Stopping, Trouble> {
+        let source = &fleet.ground().source;
+        if let Some(meant) = &self.of
+            && (meant.is_named || matches!(source, Source::File(_)))
+        {
+            is_in_use(meant, source, Self::NAME)?;
+        }
         fleet.stop();
         Ok(Stopping {
             pid: std::process::id(),
@@ -272,10 +297,10 @@ pub(crate) struct Reload {
     #[arg(long)]
     #[serde(default)]
     pub(crate) empty: bool,
-    /// The file that somebody means who names one.
+    /// The description that is meant.
     #[arg(skip)]
     #[serde(default)]
-    pub(crate) of: Option<PathBuf>,
+    pub(crate) of: Option<Meant>,
 }
 
 /// What a reload has done.
@@ -349,8 +374,8 @@ impl Operation for Reload {
     }
 
     async fn perform(self, fleet: &Fleet) -> Result<Reloaded, Trouble> {
-        if let Some(named) = &self.of {
-            is_in_use(named, &fleet.ground().source)?;
+        if let Some(meant) = &self.of {
+            is_in_use(meant, &fleet.ground().source, Self::NAME)?;
         }
         fleet
             .change("reload", async move |fleet| {
@@ -361,16 +386,21 @@ impl Operation for Reload {
 }
 
 /// A runtime stays with the description it was started with.
-fn is_in_use(named: &Path, source: &Source) -> Result<(), Trouble> {
-    if source.is_file(named) {
+fn is_in_use(meant: &Meant, source: &Source, verb: &str) -> Result<(), Trouble> {
+    if source.is_file(&meant.file) {
         return Ok(());
     }
-    let (used, named) = (source.name(), named.display());
+    let (used, file) = (source.whole_name(), meant.file.display());
+    let this = match source {
+        Source::File(_) => format!("`triarch --config {used} {verb}`"),
+        _ if meant.is_named => format!("leave --config out, `triarch {verb}`"),
+        _ => format!("`triarch {verb}` in a folder without a description"),
+    };
     Err(Trouble::new(
         Code::Usage,
-        format!("the runtime was started with {used}, not with {named}"),
+        format!("the runtime was started with {used}, not with {file}"),
         format!(
-            "leave --config out to reload that; to run {named}: `triarch down`, then `triarch --config {named} up`"
+            "to {verb} that one: {this}; to run {file}, stop that one or give this a runtime.state_dir of its own, then `triarch --config {file} up`"
         ),
     ))
 }

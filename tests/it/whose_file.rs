@@ -1,6 +1,7 @@
 //! Which description a command goes by, and what one that is not meant must not do.
 
 use std::fs;
+use std::process::Command;
 
 use crate::PATIENCE;
 use crate::running::House;
@@ -105,4 +106,75 @@ fn the_demo_has_no_file_that_a_reload_could_be_told() {
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("the built-in demo"), "{said}");
+}
+
+/// As somebody types it who says nothing of a state folder: that of the home, which all fleets of a user share.
+fn typed(house: &House, folder: &str, arguments: &[&str]) -> Command {
+    let mut command = house.command(arguments);
+    command.env_remove("TRIARCH_RUNTIME__STATE_DIR");
+    command.current_dir(house.path().join(folder));
+    command
+}
+
+#[test]
+fn who_misspells_a_description_or_stands_in_the_folder_of_another_fleet_stops_nobody() {
+    let house = House::new();
+    for folder in ["a", "b"] {
+        fs::create_dir(house.path().join(folder)).unwrap();
+        house.write(&format!("{folder}/triarch.toml"), TEAM);
+    }
+    let mut runtime = House::up_by(typed(&house, "a", &["up"]));
+    let refused = |folder: &str, arguments: &[&str]| {
+        let output = typed(&house, folder, arguments).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {said}{}",
+            text(&output.stdout)
+        );
+        said
+    };
+    for verb in ["down", "status", "reload"] {
+        let said = refused("a", &["--config", "triach.toml", verb]);
+        assert!(said.contains("triach.toml cannot be read"), "{verb}: {said}");
+    }
+    let used = house.path().join("a/triarch.toml");
+    for verb in ["down", "reload"] {
+        let said = refused("b", &[verb]);
+        let this_one = format!("`triarch --config {} {verb}`", used.display());
+        assert!(said.contains("b/triarch.toml") && said.contains(&this_one), "{said}");
+    }
+    let seen = typed(&house, "b", &["status", "--json"]).output().unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&seen.stdout).unwrap();
+    assert_eq!(seen["described_in"], used.display().to_string());
+    let stopped = typed(&house, "b", &["--config", "../a/triarch.toml", "down"])
+        .status()
+        .unwrap();
+    assert!(stopped.success());
+    assert_eq!(runtime.end(PATIENCE), Some(0));
+}
+
+#[test]
+fn a_state_folder_beside_a_description_is_the_same_from_everywhere() {
+    let house = House::new();
+    fs::create_dir(house.path().join("a")).unwrap();
+    house.write("a/triarch.toml", &format!("[runtime]\nstate_dir = \"state\"\n{TEAM}"));
+    let mut runtime = House::up_by(typed(&house, ".", &["--config", "a/triarch.toml", "up"]));
+    assert!(house.path().join("a/state").is_dir());
+    assert!(typed(&house, "a", &["status"]).status().unwrap().success());
+    assert!(typed(&house, "a", &["down"]).status().unwrap().success());
+    assert_eq!(runtime.end(PATIENCE), Some(0));
+}
+
+#[test]
+fn a_description_that_comes_by_a_pipe_is_followed() {
+    let house = House::new();
+    let pipe = house.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let written = pipe.clone();
+    let writer = std::thread::spawn(move || fs::write(written, TEAM).unwrap());
+    let _runtime = house.up(&["--config", pipe.to_str().unwrap()]);
+    writer.join().unwrap();
+    assert_eq!(house.json(&["agent", "show", "tools/echo"])["state"], "idle");
 }
