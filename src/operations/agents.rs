@@ -253,7 +253,21 @@ impl Restart {
             }
         };
         fleet.follow(Deed::AgentStarted(place.plain())).await;
-        declined(&place.path, started)
+        declined(&place.path, started)?;
+        has_begun(fleet, &place.path)
+    }
+}
+
+/// One whose actor has started may find at once that its program cannot.
+fn has_begun(fleet: &Fleet, path: &str) -> Result<(), Trouble> {
+    let node = fleet.observer().node(path)?;
+    match (node.state, node.last_exit) {
+        (Phase::Backoff | Phase::Failed, Some(why)) => Err(Trouble::new(
+            Code::Failed,
+            format!("{path} does not start: {why}"),
+            "`triarch why` tells more",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Posts to agents, and what is proved of them.
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use clap::{Args, ValueEnum};
 use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout_at;
 use triarch_supervision::Address;
 use triarch_supervision::clock::Moment;
 use triarch_supervision::name::team_of;
+use triarch_supervision::tree::Phase;
 use triarch_teams::receipt::{DROPPED, Stage, Stages};
 use triarch_teams::{Post, Span};
 
@@ -295,21 +298,67 @@ async fn send(fleet: &Fleet, agent: &str, content: Content, wait: Wait, within: 
     };
     let queued = address.send_before(begun + within, post).await;
     queued.map_err(|refused| Trouble::not_sent(&place.path, &refused.why))?;
-    let proved = tokio::time::timeout_at((begun + within).instant(), proof(&mut sent, &stages, wait)).await;
-    sent.took_ms = millis(Moment::now().since(begun));
+    let proved = {
+        let mut proving = pin!(proof(&mut sent, &stages, wait));
+        match timeout_at((begun + within.min(SOON)).instant(), &mut proving).await {
+            // Nothing comes of waiting for one that nobody starts.
+            Err(_) if is_down_for_good(fleet, &place.path) => None,
+            Err(_) => timeout_at((begun + within).instant(), proving).await.ok(),
+            Ok(proved) => Some(proved),
+        }
+    };
+    let took = Moment::now().since(begun);
+    sent.took_ms = millis(took);
     match proved {
-        Ok(Ok(())) => Ok(sent),
-        Ok(Err(why)) => Err(Trouble::new(
+        Some(Ok(())) => Ok(sent),
+        Some(Err(why)) => Err(Trouble::new(
             Code::Failed,
             format!("{} did not do it: {why}", sent.to),
             "`triarch why` tells more of the agent",
         )),
-        Err(_) => Err(Trouble::new(
-            Code::NoReceipt,
-            format!("no receipt came within {}: it is {}", Span(within), sent.proof.label()),
-            "allow more time with --within, or see what the agent does with `triarch why`",
-        )),
+        None => Err(no_receipt(fleet, &sent, took)),
     }
+}
+
+/// After so long it is looked whether anybody is there at all.
+const SOON: Duration = Duration::from_secs(1);
+
+fn no_receipt(fleet: &Fleet, sent: &Sent, took: Duration) -> Trouble {
+    let (took, proof) = (Span(Duration::from_millis(millis(took))), sent.proof.label());
+    let (why, remedy) = down(fleet, &sent.to).unwrap_or_else(|| {
+        let remedy = "allow more time with --within, or see what the agent does with `triarch why`";
+        (String::new(), remedy.to_owned())
+    });
+    Trouble::new(
+        Code::NoReceipt,
+        format!("no receipt came within {took}: it is {proof}{why}"),
+        remedy,
+    )
+}
+
+fn is_down_for_good(fleet: &Fleet, path: &str) -> bool {
+    let node = fleet.observer().node(path);
+    node.is_ok_and(|node| matches!(node.state, Phase::Failed | Phase::Stopped))
+}
+
+/// How an agent is that takes nothing before somebody does something about it, and what that is.
+fn down(fleet: &Fleet, path: &str) -> Option<(String, String)> {
+    let (how, verb) = match fleet.observer().node(path).ok()?.state {
+        Phase::Failed => ("in quarantine", "restart"),
+        Phase::Stopped => ("stopped", "restart"),
+        Phase::Paused => ("paused", "resume"),
+        _ => return None,
+    };
+    let team = path
+        .split('/')
+        .next()
+        .map(team_of)
+        .filter(|team| fleet.ground().deviations().has_stopped_team(team));
+    let remedy = team.map_or_else(
+        || format!("`triarch agent {verb} {path}` brings it back; `triarch why {path}` tells more"),
+        |team| format!("`triarch team start {team}` brings its team back"),
+    );
+    Some((format!(", and {path} is {how}"), remedy))
 }
 
 async fn proof(sent: &mut Sent, stages: &Stages, wait: Wait) -> Result<(), String> {

@@ -66,6 +66,12 @@ fn an_agent_can_be_stopped_restarted_paused_and_asked_why() {
     assert_eq!(house.json(&["agent", "pause", "worker-1"])["state"], "paused");
     let late = house.run(&["agent", "ask", "worker-1", "1", "--within", "50ms"]);
     assert_eq!(late.status.code(), Some(3), "{}", text(&late.stderr));
+    let said = text(&late.stderr);
+    let remedy = "`triarch agent resume demo/worker-1`";
+    assert!(
+        said.contains("demo/worker-1 is paused") && said.contains(remedy),
+        "{said}"
+    );
     assert_ne!(house.json(&["agent", "resume", "worker-1"])["state"], "paused");
     let why = house.json(&["why", "worker-1"]);
     assert_eq!(why["path"], "demo/worker-1");
@@ -94,12 +100,13 @@ fn a_team_can_be_scaled_stopped_and_started() {
         before - 2
     );
     house.json(&["team", "stop", "demo"]);
-    assert_eq!(
-        house
-            .run(&["agent", "ask", "worker-1", "1", "--within", "50ms"])
-            .status
-            .code(),
-        Some(3)
+    // It does not take the hour: nobody starts it meanwhile.
+    let asked = house.run(&["agent", "ask", "worker-1", "1", "--within", "1h"]);
+    let said = text(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("demo/worker-1 is stopped") && said.contains("`triarch team start demo`"),
+        "{said}"
     );
     house.json(&["team", "start", "demo"]);
     assert_eq!(house.json(&["agent", "ask", "worker-1", "1"])["result"], 1);

@@ -1,6 +1,7 @@
 //! Programs as agents, and that nothing is left of them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::PATIENCE;
@@ -268,4 +269,27 @@ fn what_one_failed_with_is_not_laid_to_the_one_in_its_place() {
     house.json(&["reload"]);
     ["0", "0"].into_iter().for_each(ask);
     until("both are handled", || figures() == (Some(2), Some(0)));
+}
+
+#[test]
+fn a_restart_of_one_whose_program_is_gone_is_told_as_not_done() {
+    let house = house();
+    let _triarch = house.up(&[]);
+    let described = fs::read_to_string(house.path().join("triarch.toml")).unwrap();
+    let there = house.write("py", "#!/bin/sh\nexec sleep 600\n");
+    fs::set_permissions(&there, fs::Permissions::from_mode(0o755)).unwrap();
+    let own = r#"
+  [[team.agent]]
+  name = "own"
+  kind = "program"
+  command = ["./py"]
+  sandbox = { kind = "none" }
+"#;
+    house.write("triarch.toml", &(described + own));
+    house.json(&["reload"]);
+    fs::remove_file(there).unwrap();
+    let restarted = house.run(&["agent", "restart", "tools/own"]);
+    let said = text(&restarted.stderr);
+    assert_eq!(restarted.status.code(), Some(1), "{said}{}", text(&restarted.stdout));
+    assert!(said.contains("tools/own does not start") && said.contains("./py"), "{said}");
 }
