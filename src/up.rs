@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triarch_bus::Bus;
@@ -312,13 +312,16 @@ fn print(text: &str) {
     let _unread = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Signals within this time of the first are the same wish to stop.
+const ONE_WISH: Duration = Duration::from_millis(200);
+
 /// The wishes of whoever started the process.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    /// Whether the wish to stop has come by one of them.
-    have_asked: bool,
+    /// When the wish to stop has come by one of them.
+    asked_at: Option<Instant>,
 }
 
 impl Signals {
@@ -327,26 +330,33 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
-            have_asked: false,
+            asked_at: None,
         })
     }
 
     /// Waits for the wish to stop.
     async fn stop(&mut self) {
+        self.next().await;
+        self.asked_at = Some(Instant::now());
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
-        self.have_asked = true;
     }
 
     /// Waits until somebody waits no longer. Where something else was the reason to stop, a first signal is a wish like it.
     async fn impatience(&mut self, complain: impl Fn(&str)) {
-        if !self.have_asked {
+        if self.asked_at.is_none() {
             self.stop().await;
             complain(STOPS_ALREADY);
         }
-        self.stop().await;
+        // Who signals a process and then its whole group, as `timeout` does, has one wish.
+        while self.asked_at.is_some_and(|asked| asked.elapsed() < ONE_WISH) {
+            self.next().await;
+        }
     }
 
     /// Waits for the wish to stop, and has the description reloaded at each wish to.
@@ -361,7 +371,7 @@ impl Signals {
                 reload_unasked(fleet);
             }
         }
-        self.have_asked = true;
+        self.asked_at = Some(Instant::now());
     }
 }
 

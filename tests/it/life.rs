@@ -81,16 +81,14 @@ fn program(house: &House) -> Option<u32> {
 #[test]
 fn down_returns_when_all_programs_are_gone_though_nobody_waited_for_them() {
     let (house, mut triarch, down) = leaving(&|house| Some(house.begin(&["down"])), &[]);
-    for words in ["stops already", "without waiting"] {
-        triarch.signal("TERM");
-        triarch.line_with(words, PATIENCE);
-    }
+    triarch.signal("TERM");
+    triarch.line_with("stops already", PATIENCE);
+    assert_eq!(triarch.insist("TERM"), Some(130));
+    assert!(triarch.rest_with("without waiting").is_some());
     assert_eq!(down.unwrap().end(PATIENCE), Some(0));
-    assert!(!triarch.runs());
     // Of one that has ended, and was not waited for yet, the arguments are nothing.
     let arguments = std::fs::read(format!("/proc/{}/cmdline", program(&house).unwrap()));
     assert!(arguments.unwrap_or_default().is_empty(), "it is gone");
-    assert_eq!(triarch.end(PATIENCE), Some(130));
 }
 
 #[test]
@@ -109,8 +107,27 @@ fn a_second_signal_is_impatience_whatever_the_first_wish_was() {
     let (_house, mut triarch, _) = leaving(&|_| None, &["--for", "1ms"]);
     triarch.signal("INT");
     triarch.line_with("stops already", PATIENCE);
-    triarch.signal("INT");
-    assert_eq!(triarch.end(PATIENCE), Some(130));
+    assert_eq!(triarch.insist("INT"), Some(130));
+}
+
+#[test]
+fn two_signals_at_once_are_one_wish_and_cut_nobody_off() {
+    let twice = |house: &House| {
+        // As `timeout` does it: the process, and then its group.
+        let pid = house.json(&["status"])["pid"].to_string();
+        let both = format!("kill -s TERM {pid}; kill -s INT {pid}");
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", &both])
+                .status()
+                .unwrap()
+                .success()
+        );
+        None
+    };
+    let (house, mut triarch, _) = leaving(&twice, &[]);
+    house.write("go", "");
+    assert_eq!(triarch.end(PATIENCE), Some(0));
 }
 
 #[test]

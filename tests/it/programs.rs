@@ -291,5 +291,8 @@ fn a_restart_of_one_whose_program_is_gone_is_told_as_not_done() {
     let restarted = house.run(&["agent", "restart", "tools/own"]);
     let said = text(&restarted.stderr);
     assert_eq!(restarted.status.code(), Some(1), "{said}{}", text(&restarted.stdout));
-    assert!(said.contains("tools/own does not start") && said.contains("./py"), "{said}");
+    assert!(
+        said.contains("tools/own does not start") && said.contains("./py"),
+        "{said}"
+    );
 }

@@ -420,8 +420,7 @@ fn a_wish_to_stop_is_heard_while_a_reload_is_under_way() {
     until("the wish is heard", || {
         house.get("/health/ready").1.contains("draining")
     });
-    runtime.signal("TERM");
-    assert_eq!(runtime.end(PATIENCE), Some(130));
+    assert_eq!(runtime.insist("TERM"), Some(130));
     house.write("go", "");
 }
 

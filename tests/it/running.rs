@@ -223,6 +223,15 @@ impl Running {
         assert!(with_room(|| Command::new("sh").args(["-c", &kill]).status()).success());
     }
 
+    /// Signals it until it has ended, since two signals at once are one wish; its exit code.
+    pub(crate) fn insist(&mut self, name: &str) -> Option<i32> {
+        until("it has ended", || {
+            self.signal(name);
+            !self.runs()
+        });
+        self.end(PATIENCE)
+    }
+
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.signal("KILL");

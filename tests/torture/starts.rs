@@ -55,8 +55,7 @@ fn who_does_not_wait_leaves_nobody_either() {
         until("all are there", || yard.living().len() == 15);
         runtime.signal("TERM");
         until("it is stopping", || !yard.is_ready());
-        runtime.signal("TERM");
-        assert_eq!(runtime.end(PATIENCE), Some(130), "{}", yard.log());
+        assert_eq!(runtime.insist("TERM"), Some(130), "{}", yard.log());
         yard.is_left_by_all();
     }
 }
