@@ -8,6 +8,7 @@ use crate::access::{Access, Level};
 use crate::config::{Eviction, Quota};
 use crate::disk::Entries;
 use crate::entry::Parts;
+use crate::error::Wanted;
 use crate::op::{Lifetime, Put};
 use crate::time::Clock;
 use crate::value::Value;
@@ -347,6 +348,33 @@ fn nobody_makes_room_for_himself_nor_for_whom_he_is_written_with() {
         space.change_rules(rules).unwrap();
         write(&[one("a", b"longer")]);
         assert_eq!(there(&space), ["a"], "{eviction:?}");
+    }
+}
+
+#[test]
+fn writes_for_which_others_were_to_go_and_that_failed_leave_nothing_behind() {
+    let clock = Clock::by_hand();
+    for eviction in [Eviction::Clock, Eviction::Lru, Eviction::Fifo, Eviction::Adaptive] {
+        let mut rules = Rules {
+            eviction: Some(eviction),
+            ..Rules::default()
+        };
+        rules.quota.entries = 4;
+        let space = space(&rules);
+        let write = |ops: &[Op]| space.write(&Identity::system(), ops, clock.now());
+        for number in 0..100 {
+            write(&[one(&format!("k{number}"), b"x")]).unwrap();
+        }
+        let places = || space.order().ranks.as_ref().map_or(0, ranks::Ranks::places);
+        let before = places();
+        // Beside those that are there adaptive eviction remembers those that went.
+        let most = if eviction == Eviction::Adaptive { 4 + 72 + 96 } else { 4 };
+        assert!(before <= most, "{eviction:?}: {before}");
+        let refused = Put::new(Key::new("k99").unwrap(), Value::bytes(*b"x")).if_it_is(Wanted::Absent);
+        for _ in 0..1_000 {
+            assert!(write(&[one("new", b"x"), Op::Put(refused.clone())]).is_err());
+        }
+        assert!(places() <= before, "{eviction:?}: {} after {before}", places());
     }
 }
 
