@@ -1,7 +1,6 @@
 //! Dead letters: envelopes that could not be delivered, with their causes, until somebody looks or there is no room.
 
 use std::collections::BTreeMap;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -77,7 +76,7 @@ pub struct Query {
 }
 
 impl Query {
-    fn accepts(&self, letter: &DeadLetter) -> bool {
+    pub(crate) fn accepts(&self, letter: &DeadLetter) -> bool {
         let is_of_topic = |pattern: &Pattern| letter.envelope.topic().is_some_and(|topic| pattern.matches(topic));
         self.cause.is_none_or(|cause| cause == letter.cause)
             && self.subscriber.as_ref().is_none_or(|who| *who == letter.subscriber)
@@ -202,13 +201,9 @@ impl DeadBox {
     }
 
     /// Up to `most` letters after the one of number `after`, oldest first.
-    pub(crate) fn find(&self, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
+    pub(crate) fn after(&self, after: u64, most: usize) -> Vec<DeadLetter> {
         let later = self.letters.range(after.saturating_add(1)..).map(|(_, letter)| letter);
-        later
-            .filter(|letter| query.accepts(letter))
-            .take(most)
-            .cloned()
-            .collect()
+        later.take(most).cloned().collect()
     }
 
     /// Takes out one, to be replayed.
@@ -217,21 +212,10 @@ impl DeadBox {
         Some(self.hold(letter))
     }
 
-    /// Takes out all that a query means, but for those in quarantine.
-    pub(crate) fn take_all(&mut self, query: &Query) -> Vec<Taken> {
-        let is_meant = |_: &u64, letter: &mut DeadLetter| !letter.is_quarantined() && query.accepts(letter);
-        let taken: Vec<_> = self
-            .letters
-            .extract_if(.., is_meant)
-            .map(|(_, letter)| letter)
-            .collect();
-        taken.into_iter().map(|letter| self.hold(letter)).collect()
-    }
-
-    /// Forgets those that are meant, in quarantine too.
-    fn discard(&mut self, numbers: impl RangeBounds<u64>, is_meant: impl Fn(&DeadLetter) -> bool) -> Discarded {
-        let meant = self.letters.extract_if(numbers, |_, letter| is_meant(letter));
-        let letters: Vec<_> = meant.map(|(_, letter)| letter).collect();
+    /// Forgets those of these numbers that are there, in quarantine too.
+    pub(crate) fn discard(&mut self, numbers: impl IntoIterator<Item = u64>) -> Discarded {
+        let numbers = numbers.into_iter();
+        let letters: Vec<_> = numbers.filter_map(|number| self.letters.remove(&number)).collect();
         let mut is_news = false;
         for letter in &letters {
             self.bytes -= if self.ledger.knows(letter.number) {
@@ -242,15 +226,6 @@ impl DeadBox {
             is_news |= self.ledger.forget(letter.number);
         }
         Discarded { letters, is_news }
-    }
-
-    pub(crate) fn discard_one(&mut self, number: u64) -> Discarded {
-        self.discard(number..=number, |_| true)
-    }
-
-    /// All that a query means, in quarantine too.
-    pub(crate) fn discard_all(&mut self, query: &Query) -> Discarded {
-        self.discard(.., |letter| query.accepts(letter))
     }
 
     fn hold(&mut self, letter: DeadLetter) -> Taken {
@@ -399,6 +374,11 @@ mod tests {
         dead
     }
 
+    fn find(dead: &DeadBox, query: &Query, after: u64, most: usize) -> Vec<DeadLetter> {
+        let later = dead.after(after, usize::MAX).into_iter();
+        later.filter(|letter| query.accepts(letter)).take(most).collect()
+    }
+
     fn numbers(letters: &[DeadLetter]) -> Vec<u64> {
         letters.iter().map(|letter| letter.number).collect()
     }
@@ -407,9 +387,9 @@ mod tests {
     fn the_oldest_makes_room_and_is_counted() {
         let dead = filled();
         assert_eq!((dead.len(), dead.forgotten()), (4, 1));
-        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [2, 3, 4, 5]);
-        assert_eq!(dead.find(&Query::default(), 1, 1)[0].subscription.to_string(), "1");
-        assert_eq!(numbers(&dead.find(&Query::default(), 3, 1)), [4]);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [2, 3, 4, 5]);
+        assert_eq!(find(&dead, &Query::default(), 1, 1)[0].subscription.to_string(), "1");
+        assert_eq!(numbers(&find(&dead, &Query::default(), 3, 1)), [4]);
     }
 
     #[test]
@@ -428,14 +408,14 @@ mod tests {
         dead.keep(letter("b.three", "team/y", Cause::Failed), false);
         dead.put_back(taken);
         assert_eq!((dead.len(), dead.forgotten()), (4, 2));
-        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [3, 4, 5, 6]);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [3, 4, 5, 6]);
     }
 
     #[test]
     fn letters_are_found_by_cause_topic_subscriber_and_filter() {
         let dead = filled();
         let all = Query::default;
-        let found = |query: Query| numbers(&dead.find(&query, 0, 99));
+        let found = |query: Query| numbers(&find(&dead, &query, 0, 99));
         assert_eq!(
             found(Query {
                 cause: Some(Cause::Failed),
@@ -486,7 +466,7 @@ mod tests {
                 before,
                 ..Query::default()
             };
-            numbers(&dead.find(&query, 0, 99))
+            numbers(&find(&dead, &query, 0, 99))
         };
         assert_eq!(found(Some(Timestamp(2)), Some(Timestamp(4))), [2, 3]);
         assert_eq!(
@@ -507,12 +487,13 @@ mod tests {
             ..Query::default()
         };
         let discarded = |dead: &mut DeadBox| {
-            let Discarded { letters, is_news } = dead.discard_all(&of_x);
+            let meant = numbers(&find(dead, &of_x, 0, 9));
+            let Discarded { letters, is_news } = dead.discard(meant);
             (letters.len(), is_news)
         };
         assert_eq!(discarded(&mut dead), (2, true));
         assert_eq!(discarded(&mut dead), (0, false));
-        assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [3]);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 9)), [3]);
         assert_eq!(dead.page(|_| true).gone, [1]);
     }
 
@@ -522,7 +503,7 @@ mod tests {
         assert!(dead.keep(letter("a", "team/x", Cause::Failed), true));
         dead.page(|_| true);
         let taken = dead.take(1).unwrap();
-        assert!(dead.take(1).is_none() && dead.find(&Query::default(), 0, 9).is_empty());
+        assert!(dead.take(1).is_none() && find(&dead, &Query::default(), 0, 9).is_empty());
         assert_eq!((dead.durable().count(), dead.len(), dead.has_news()), (1, 1, false));
         dead.put_back(taken);
         assert!(dead.take(1).is_some() && dead.settle(1) && !dead.settle(1));
@@ -586,10 +567,10 @@ mod tests {
                 assert!(!dead.settle(1));
             } else {
                 dead.put_back(taken);
-                assert_eq!(numbers(&dead.find(&Query::default(), 0, 9)), [1, 2]);
+                assert_eq!(numbers(&find(&dead, &Query::default(), 0, 9)), [1, 2]);
             }
             assert_eq!((dead.durable().count(), dead.has_news()), (1, false));
-            let first = dead.find(&Query::default(), 0, 1).remove(0);
+            let first = find(&dead, &Query::default(), 0, 1).remove(0);
             assert_eq!(&*first.subscriber, "team/x");
         }
     }
@@ -609,7 +590,7 @@ mod tests {
         let mut dead = DeadBox::new(3);
         dead.keep(letter("early", "team/y", Cause::Failed), true);
         dead.take_up(on_disk(&[1, 4, 5]), Count { last: 7, forgotten: 2 }, true);
-        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [4, 5, 8]);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [4, 5, 8]);
         assert_eq!(dead.count(), Count { last: 8, forgotten: 3 });
         assert_eq!(
             dead.page(|_| true),
@@ -629,7 +610,7 @@ mod tests {
                 gone: vec![1, 4]
             }
         );
-        assert_eq!(numbers(&dead.find(&Query::default(), 0, 99)), [5, 8]);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [5, 8]);
     }
 
     /// What may happen to letters, by the number it happens to.
@@ -672,7 +653,7 @@ mod tests {
                         dead.keep(letter, is_durable);
                     }
                     Act::Take(which) => {
-                        let all = numbers(&dead.find(&Query::default(), 0, 99));
+                        let all = numbers(&find(&dead, &Query::default(), 0, 99));
                         let number = all.get(which % all.len().max(1));
                         taken.extend(number.and_then(|number| dead.take(*number)));
                     }
@@ -731,18 +712,5 @@ mod tests {
         before.forgotten = 5;
         dead.take_up(BTreeMap::new(), before, true);
         assert_eq!(dead.forgotten(), 7);
-    }
-
-    #[test]
-    fn those_in_quarantine_are_taken_by_their_number_alone() {
-        let mut dead = filled();
-        let taken: Vec<_> = dead
-            .take_all(&Query::default())
-            .iter()
-            .map(|one| one.letter.number)
-            .collect();
-        assert_eq!(taken, [2, 3, 5]);
-        assert_eq!(dead.take(4).map(|taken| taken.letter.is_quarantined()), Some(true));
-        assert!(dead.take(4).is_none() && dead.len() == 0);
     }
 }

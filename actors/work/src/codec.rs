@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The version that is written. What the earlier ones wrote reads the same.
-pub(crate) const VERSION: u8 = 4;
+pub(crate) const VERSION: u8 = 5;
 const OLDEST: u8 = 1;
 
 /// Why bytes are not what was written.
@@ -64,11 +64,12 @@ pub(crate) mod tests {
     use crate::words::{Capability, Fence, Key, Kind, Tag, TaskId, Worker};
 
     /// One record of each sort as each version wrote them: never to be changed.
-    const WRITTEN: [&str; 4] = [
+    const WRITTEN: [&str; 5] = [
         include_str!("fixtures/records-v1.txt"),
         include_str!("fixtures/records-second.txt"),
         include_str!("fixtures/records-third.txt"),
         include_str!("fixtures/records-fourth.txt"),
+        include_str!("fixtures/records-fifth.txt"),
     ];
 
     fn entrant() -> Entrant {
@@ -181,6 +182,7 @@ pub(crate) mod tests {
                 why: "killed".into(),
                 then: Then::Again(at),
             },
+            Record::InTime { at, task },
         ]
     }
 
@@ -201,12 +203,12 @@ pub(crate) mod tests {
     fn records_of_all_versions_stay_readable() {
         let records = [records(), later_records()].concat();
         let written: Vec<_> = records.iter().map(|record| hex(&encode(record).unwrap())).collect();
-        assert_eq!(written, WRITTEN[3].lines().collect::<Vec<_>>());
+        assert_eq!(written, WRITTEN[4].lines().collect::<Vec<_>>());
         for (version, lines) in (1..).zip(WRITTEN) {
             let bytes: Vec<_> = lines.lines().map(unhex).collect();
             assert!(bytes.iter().all(|bytes| bytes[0] == version));
             let read: Vec<Record> = bytes.iter().map(|bytes| decode(bytes).unwrap()).collect();
-            let known = [17, 19, 20, 20][usize::from(version) - 1];
+            let known = [17, 19, 20, 20, 21][usize::from(version) - 1];
             assert_eq!(read, records[..known], "version {version}");
         }
     }
@@ -226,10 +228,10 @@ pub(crate) mod tests {
             matches!(decode::<Record>(&bytes), Err(CodecError::Malformed { .. })),
             "it goes on"
         );
-        bytes[0] = 5;
+        bytes[0] = 6;
         assert_eq!(
             decode::<Record>(&bytes).unwrap_err().to_string(),
-            "a record of tasks has version 5, and this build reads 1 to 4; run the release that wrote it"
+            "a record of tasks has version 6, and this build reads 1 to 5; run the release that wrote it"
         );
     }
 

@@ -104,6 +104,11 @@ pub(crate) enum Record {
         why: Box<str>,
         then: Then,
     },
+    /// It was done in time, and its result waits for room.
+    InTime {
+        at: TaskTime,
+        task: TaskId,
+    },
 }
 
 impl Record {
@@ -127,7 +132,8 @@ impl Record {
             | Self::Resumed { at, .. }
             | Self::Shed { at, .. }
             | Self::Left { at, .. }
-            | Self::Fell { at, .. } => *at,
+            | Self::Fell { at, .. }
+            | Self::InTime { at, .. } => *at,
             Self::Late(late) => late.at,
             Self::Anchored(anchor) => anchor.at,
         }

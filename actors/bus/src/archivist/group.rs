@@ -203,11 +203,15 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use triarch_supervision::metrics::Instruments;
+
     use super::*;
     use crate::account::Cause;
+    use crate::config::{Config, DurableConfig};
     use crate::dead::{DeadLetter, SubscriptionId};
     use crate::envelope::{Destination, Draft, EnvelopeId, Payload, Timestamp};
     use crate::item::Sent;
+    use crate::metrics::BUS;
 
     fn letter(size: usize) -> DeadLetter {
         let to = Destination::Agent("team/x".into());
@@ -247,6 +251,31 @@ mod tests {
         let (is_all, told, weights) = batch(&mut dead, most);
         assert_eq!((is_all, told, weights.len()), (false, vec![1], 1));
         assert_eq!(batch(&mut dead, most), (true, vec![2, 3], vec![weight]));
+    }
+
+    #[test]
+    fn a_cursor_goes_to_disk_no_sooner_than_all_letters_that_it_may_have_passed() {
+        let durable = DurableConfig {
+            topics: "a.**".to_owned(),
+            ..DurableConfig::default()
+        };
+        let config = Config {
+            durable: vec![durable],
+            ..Config::default()
+        };
+        let hub = Hub::new(config, 1, &Instruments::with_tree(&[BUS]).unwrap()).unwrap();
+        let key: CursorKey = ("team/x".into(), "n".into());
+        hub.archive.bookmark(&key, &Pattern::new("a.**").unwrap(), 3);
+        for _ in 0..2 {
+            lock(&hub.dead).keep(letter(3_000), true);
+        }
+        let weight = RECORD_WEIGHT + later::dead(&letter(3_000)).unwrap().len();
+        let next = || {
+            let room_beside_one = PAGE_WEIGHT + weight + 1_000;
+            let group = Group::of(&hub, Vec::new(), (Vec::new(), Vec::new()), room_beside_one).unwrap();
+            (group.page.new, group.cursors.len())
+        };
+        assert_eq!((next(), next(), next()), ((vec![1], 0), (vec![2], 1), (vec![], 0)));
     }
 
     #[test]

@@ -147,6 +147,35 @@ async fn a_full_disk_refuses_all_that_was_handed_over_until_its_writer_goes_on()
 }
 
 #[tokio::test]
+async fn what_has_room_behind_what_has_none_is_refused_with_it_or_the_journal_had_a_gap() {
+    let config = Config {
+        gather_bytes: 1,
+        ..Config::default()
+    };
+    for rotates in [false, true] {
+        let house = House::with(config).await;
+        let (writer, _) = house.recover().await;
+        writer.write(b"before".to_vec()).await.unwrap();
+        house.disk.space(Some(house.disk.used() + 100));
+        let first = writer.try_hand_over(vec![b'x'; 200]).unwrap();
+        let rotation = rotates.then(|| writer.rotate().unwrap());
+        let second = writer.try_hand_over(b"second".to_vec()).unwrap();
+        let third = writer.try_hand_over(b"third".to_vec()).unwrap();
+        for ack in [first, second, third] {
+            assert!(matches!(ack.await, Err(WriteError::Full(_))));
+        }
+        if let Some(rotation) = rotation {
+            assert!(matches!(rotation.await, Err(WriteError::Full(_))));
+        }
+        house.disk.space(None);
+        writer.renew().unwrap();
+        writer.write(b"after".to_vec()).await.unwrap();
+        let (_, recovered) = house.recover().await;
+        assert_eq!(texts(recovered), ["before", "after"]);
+    }
+}
+
+#[tokio::test]
 async fn a_failed_sync_closes_for_writes_until_the_journal_is_recovered() {
     let house = House::new().await;
     let (writer, _) = house.recover().await;

@@ -11,6 +11,7 @@ mod scan_test;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use query::Shape;
 pub use query::{Group, Query, Sort};
 use serde::Serialize;
 
@@ -97,6 +98,7 @@ type Seen = HashSet<Key, foldhash::fast::RandomState>;
 /// A search at work.
 pub(crate) struct Search<'a> {
     query: &'a Query,
+    shape: Option<Shape>,
     words: Option<Words>,
     now: StoreTime,
     hits: Vec<Hit>,
@@ -107,6 +109,7 @@ pub(crate) struct Search<'a> {
 impl<'a> Search<'a> {
     pub(crate) fn new(query: &'a Query, clock: &'a Clock) -> Self {
         Self {
+            shape: query.shape(),
             words: query.words(),
             query,
             now: clock.now(),
@@ -195,7 +198,7 @@ impl<'a> Search<'a> {
             return false;
         }
         self.found.examined += 1;
-        if entry.has_expired(self.now) || !self.query.fits(&key, &entry) {
+        if entry.has_expired(self.now) || !self.query.fits(self.shape.as_ref(), &key, &entry) {
             return false;
         }
         self.found.matched += 1;

@@ -96,14 +96,12 @@ impl Default for Query {
 }
 
 impl Query {
-    /// Whether an entry is looked for, as far as its words do not matter.
-    pub(crate) fn fits(&self, key: &Key, entry: &Entry) -> bool {
+    /// Whether an entry is looked for whose key has that shape, as far as its words do not matter.
+    pub(crate) fn fits(&self, shape: Option<&Shape>, key: &Key, entry: &Entry) -> bool {
         let labels = entry.labels();
         let within =
             |range: &Option<RangeInclusive<StoreTime>>, time| range.as_ref().is_none_or(|range| range.contains(&time));
-        self.pattern
-            .as_ref()
-            .is_none_or(|pattern| is_like(key.as_str(), pattern))
+        shape.is_none_or(|shape| shape.is_of(key.as_str()))
             && self.tags.iter().all(|tag| labels.tags.contains(tag.as_str()))
             && self.owner.as_ref().is_none_or(|owner| owner == entry.owner())
             && self
@@ -119,6 +117,11 @@ impl Query {
                 .is_none_or(|size| size.contains(&(entry.value().len() as u64)))
     }
 
+    /// How keys look that fit.
+    pub(crate) fn shape(&self) -> Option<Shape> {
+        self.pattern.as_deref().map(Shape::of)
+    }
+
     /// How every key begins that fits.
     pub(crate) fn prefix(&self) -> &str {
         let pattern = self.pattern.as_deref().unwrap_or_default();
@@ -131,28 +134,41 @@ impl Query {
     }
 }
 
-/// Whether a text is as a pattern says. Takes time by their product at worst.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut of, mut star) = (0, 0, None);
-    while at < text.len() {
-        match pattern.get(of) {
-            Some('*') => {
-                of += 1;
-                star = Some((of, at));
-            }
-            Some(letter) if *letter == '?' || Some(letter) == text.get(at) => (at, of) = (at + 1, of + 1),
-            _ => {
-                // What the last star stands for is one longer.
-                let Some((behind, covered)) = star else { return false };
-                (at, of) = (covered + 1, behind);
-                star = Some((behind, at));
+/// A pattern, read once for all texts that are held against it.
+#[derive(Debug)]
+pub(crate) struct Shape(Vec<char>);
+
+impl Shape {
+    fn of(pattern: &str) -> Self {
+        let mut letters: Vec<char> = pattern.chars().collect();
+        // Several stars stand for no more than one.
+        letters.dedup_by(|letter, before| (*letter, *before) == ('*', '*'));
+        Self(letters)
+    }
+
+    /// Whether a text is as the pattern says. Takes time by the square of the text at worst, however long the pattern is.
+    fn is_of(&self, text: &str) -> bool {
+        let (text, pattern): (Vec<char>, &[char]) = (text.chars().collect(), &self.0);
+        let (mut at, mut of, mut star) = (0, 0, None);
+        while at < text.len() {
+            match pattern.get(of) {
+                Some('*') => {
+                    of += 1;
+                    star = Some((of, at));
+                }
+                Some(letter) if *letter == '?' || Some(letter) == text.get(at) => (at, of) = (at + 1, of + 1),
+                _ => {
+                    // What the last star stands for is one longer.
+                    let Some((behind, covered)) = star else { return false };
+                    (at, of) = (covered + 1, behind);
+                    star = Some((behind, at));
+                }
             }
         }
+        pattern
+            .get(of..)
+            .is_none_or(|rest| rest.iter().all(|letter| *letter == '*'))
     }
-    pattern
-        .get(of..)
-        .is_none_or(|rest| rest.iter().all(|letter| *letter == '*'))
 }
 
 #[cfg(test)]
@@ -177,7 +193,7 @@ mod tests {
         #[test]
         fn patterns_are_read_as_the_naive_reader_reads_them(text in "[abä]{0,8}", pattern in "[abä*?]{0,7}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            prop_assert_eq!(is_like(&text, &pattern), naive(&chars(&text), &chars(&pattern)));
+            prop_assert_eq!(Shape::of(&pattern).is_of(&text), naive(&chars(&text), &chars(&pattern)));
         }
     }
 
@@ -194,7 +210,7 @@ mod tests {
         };
         parts.labels = labels.shared();
         let entry = Entry::new(&key, parts);
-        let fits = |query: Query| query.fits(&key, &entry);
+        let fits = |query: Query| query.fits(query.shape().as_ref(), &key, &entry);
         for (word, holds) in [("note", true), ("plan", false)] {
             let kind = Some(word.to_owned());
             assert_eq!(

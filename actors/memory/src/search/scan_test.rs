@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
+use triarch_supervision::clock::Moment;
 
 use super::*;
 use crate::access::Identity;
@@ -110,7 +111,7 @@ fn scan(spaces: &[Space], query: &Query) -> Vec<Hit> {
                     .split_whitespace()
                     .all(|word| text.split('-').any(|own| own == word))
             });
-            if has_words && query.fits(&key, &entry) {
+            if has_words && query.fits(query.shape().as_ref(), &key, &entry) {
                 hits.push(Hit {
                     namespace: space.name().clone(),
                     key,
@@ -338,6 +339,28 @@ fn a_search_by_tag_or_type_looks_at_those_alone_that_have_it() {
         let found = search(&spaces, &query, &clock);
         assert_eq!((found.matched, found.examined), (10, 10), "{query:?}");
     }
+}
+
+#[test]
+fn a_pattern_is_read_once_however_long_it_is_and_however_many_are_looked_at() {
+    let clock = Clock::by_hand();
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    for number in 0..3_000 {
+        let put = Put::new(Key::new(&format!("k{number}")).unwrap(), Value::bytes(*b"x"));
+        space
+            .write_one(&Identity::system(), &Op::Put(put), clock.now())
+            .unwrap();
+    }
+    let begun = Moment::now();
+    for (end, matched) in [("9", 300), ("x", 0)] {
+        let query = Query {
+            pattern: Some("*".repeat(1 << 20) + end),
+            ..Query::default()
+        };
+        let found = search(std::slice::from_ref(&space), &query, &clock);
+        assert_eq!((found.matched, found.examined), (matched, 3_000));
+    }
+    assert!(Moment::now().since(begun) < Duration::from_secs(10));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::watch::Watchers;
 use crate::config::{Eviction, Rules};
 use crate::entry::Entry;
 use crate::name::Key;
-use crate::op::Change;
+use crate::op::{Cause, Change};
 use crate::time::StoreTime;
 
 /// The order of a namespace: whoever holds it decides what the next change is.
@@ -63,6 +63,9 @@ impl Order {
             }
             (Some(_), None) => {
                 self.keys.remove(&change.key);
+                if let (Cause::Evicted, Some(ranks)) = (change.cause, &mut self.ranks) {
+                    ranks.has_gone(&change.key);
+                }
             }
             _ => {}
         }

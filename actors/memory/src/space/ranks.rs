@@ -33,6 +33,8 @@ pub(crate) struct Ranks {
     eviction: Eviction,
     line: VecDeque<(Key, u64)>,
     reads: BTreeSet<(StoreTime, u64, Key)>,
+    /// Who was chosen and has not gone yet, the first first, and by which choice: in the order of the other its place is left.
+    chosen: VecDeque<(Key, Choice)>,
     ghosts: Ghosts,
 }
 
@@ -57,6 +59,7 @@ impl Ranks {
             eviction,
             line: VecDeque::new(),
             reads: BTreeSet::new(),
+            chosen: VecDeque::new(),
             ghosts: Ghosts::default(),
         }
     }
@@ -74,14 +77,22 @@ impl Ranks {
         }
     }
 
-    /// What was chosen stays after all, where it was.
+    /// What was chosen last stays after all, where it was.
     pub(crate) fn give_back(&mut self, key: &Key, entry: &Entry) {
-        if self.has_line() {
-            self.line.push_front((key.clone(), entry.born()));
+        // Who has taken a place anew meanwhile was chosen by nobody.
+        let Some((_, choice)) = self.chosen.pop_back_if(|(chosen, _)| chosen == key) else {
+            return;
+        };
+        match choice {
+            Choice::Line => self.line.push_front((key.clone(), entry.born())),
+            Choice::Reads => drop(self.reads.insert((entry.accessed(), entry.born(), key.clone()))),
         }
-        if self.has_reads() {
-            self.reads.insert((entry.accessed(), entry.born(), key.clone()));
-        }
+        self.ghosts.stays(key);
+    }
+
+    /// What was chosen first has gone.
+    pub(crate) fn has_gone(&mut self, key: &Key) {
+        drop(self.chosen.pop_front_if(|(chosen, _)| chosen == key));
     }
 
     /// Who goes next, of those that are held and not spared.
@@ -102,6 +113,7 @@ impl Ranks {
         if self.eviction == Eviction::Adaptive {
             self.ghosts.went(&victim.0, choice);
         }
+        self.chosen.push_back((victim.0.clone(), choice));
         Some(victim)
     }
 
@@ -116,6 +128,12 @@ impl Ranks {
             self.reads
                 .retain(|(_, born, key)| held(key).is_some_and(|entry| entry.born() == *born));
         }
+    }
+
+    /// How much is remembered in all.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.line.len() + self.reads.len() + self.chosen.len() + self.ghosts.order.len()
     }
 
     fn has_line(&self) -> bool {
@@ -210,6 +228,13 @@ impl Ghosts {
             && let Some(oldest) = self.order.pop_front()
         {
             self.by.remove(&oldest);
+        }
+    }
+
+    /// Who went last has not gone after all.
+    fn stays(&mut self, key: &Key) {
+        if self.order.pop_back_if(|last| last == key).is_some() {
+            self.by.remove(key);
         }
     }
 
@@ -375,6 +400,26 @@ mod tests {
             let (key, entry) = stage.ranks.victim(|key| held.get(key).cloned(), |_| false).unwrap();
             stage.ranks.give_back(&key, &entry);
             assert_eq!(stage.evict(), "a", "{eviction:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_again_and_again_has_one_place_and_is_regretted_by_nobody() {
+        for read in ["a", "c"] {
+            let mut stage = stage(Eviction::Adaptive);
+            stage.ranks.ghosts.regrets_of_reads = u32::from(read == "a");
+            let held = stage.held.clone();
+            for turn in 0..100 {
+                held[read].touch(StoreTime::from_millis(10 + turn));
+                let (key, entry) = stage.ranks.victim(|key| held.get(key).cloned(), |_| false).unwrap();
+                stage.ranks.give_back(&key, &entry);
+            }
+            assert!(
+                stage.ranks.line.len() <= 3 && stage.ranks.reads.len() <= 3,
+                "{:?}",
+                stage.ranks
+            );
+            assert!(stage.ranks.ghosts.by.is_empty() && stage.ranks.ghosts.order.is_empty());
         }
     }
 

@@ -34,6 +34,7 @@ impl Tasks {
             Record::Prolonged {
                 task, until, percent, ..
             } => return self.apply_prolonged(task, until, percent),
+            Record::InTime { task, .. } => return self.apply_in_time(task),
             Record::Done { at, task, result } => return self.apply_done(at, task, result, events),
             Record::Failed { at, task, why, then } => return self.apply_failed(at, task, &why, then, events),
             Record::Lapsed { at, task, then } => return self.apply_lapsed(at, task, LAPSED, then, events),
@@ -87,6 +88,12 @@ impl Tasks {
         Ok(())
     }
 
+    fn apply_in_time(&mut self, task: TaskId) -> Result<(), Misfit> {
+        self.held(task, "was done in time")?;
+        self.shift_lease(task, |lease| lease.gives_up = TaskTime::NEVER);
+        Ok(())
+    }
+
     fn apply_done(&mut self, at: TaskTime, task: TaskId, result: Bytes, events: &mut Vec<Event>) -> Result<(), Misfit> {
         let lease = self.held(task, "is done")?;
         let fence = Some(lease.fence);
@@ -134,7 +141,7 @@ impl Tasks {
         lease.ok_or_else(|| self.misfit(id, what))
     }
 
-    pub(super) fn shift_lease(&mut self, id: TaskId, change: impl FnOnce(&mut Lease)) {
+    fn shift_lease(&mut self, id: TaskId, change: impl FnOnce(&mut Lease)) {
         self.shift(id, |task| {
             if let Condition::Held(lease) = &mut task.condition {
                 change(lease);

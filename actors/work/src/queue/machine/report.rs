@@ -7,7 +7,6 @@ use triarch_supervision::clock::Chance;
 use crate::error::Refusal;
 use crate::record::{LateResult, Record, Then};
 use crate::task::State;
-use crate::time::TaskTime;
 use crate::words::{Fence, TaskId, Worker};
 
 use super::kept::Kept;
@@ -72,7 +71,7 @@ impl Tasks {
         }
         match self.under_lease(turn, task, fence) {
             Ok(()) => {
-                self.takes_result(task, result.len())?;
+                self.takes_result(turn, task, result.len())?;
                 let (at, result) = (turn.now, result.into());
                 self.commit(turn, Record::Done { at, task, result })
             }
@@ -82,10 +81,11 @@ impl Tasks {
     }
 
     /// A result that waits for room came in time: its attempt takes no longer, and only its worker's silence ends it.
-    fn takes_result(&mut self, task: TaskId, bytes: usize) -> Result<(), Refusal> {
+    fn takes_result(&mut self, turn: &mut Turn, task: TaskId, bytes: usize) -> Result<(), Refusal> {
         let taken = self.has_room_for_result(task, bytes);
-        if let Err(Refusal::Inputs { .. }) = taken {
-            self.shift_lease(task, |lease| lease.gives_up = TaskTime::NEVER);
+        let may_give_up = self.known(task)?.lease().is_some_and(|lease| lease.gives_up.comes());
+        if may_give_up && matches!(taken, Err(Refusal::Inputs { .. })) {
+            self.commit(turn, Record::InTime { at: turn.now, task })?;
         }
         taken
     }

@@ -171,6 +171,10 @@ fn a_result_that_came_in_time_waits_for_room_longer_than_an_attempt_may_take() {
     let next = room.claim();
     for _ in 0..12 {
         assert!(matches!(done(&mut room, 1), Err(Refusal::Inputs { .. })));
+        room.check();
+        let written = room.written.len();
+        assert!(matches!(done(&mut room, 1), Err(Refusal::Inputs { .. })));
+        assert_eq!(room.written.len(), written, "it is written once");
         for claim in [&claims[1], &next] {
             room.run(|tasks, turn| tasks.beat(turn, claim.task, claim.fence, None, None))
                 .unwrap();
