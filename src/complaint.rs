@@ -21,6 +21,11 @@ pub(crate) fn complain(text: &str) {
     complain_in(LogFormat::Text, text);
 }
 
+/// The same of what a program is to read.
+pub(crate) fn complain_as_it_is(line: &str) {
+    let _unread = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Says what is not as it should be, as the log is written that goes the same way.
 fn complain_in(format: LogFormat, text: &str) {
     let _unread = writeln!(

@@ -34,9 +34,11 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use serde::Serialize;
+use serde_json::json;
+use triarch_gateway::OperationError;
 use triarch_teams::{Kinds, Span};
 
-use crate::complaint::complain;
+use crate::complaint::{complain, complain_as_it_is};
 use crate::operations::{Ask, Code, Down, LogsRead, Operation, Reload, Sent, Trouble, caused};
 use crate::share::Shares;
 use crate::up;
@@ -49,17 +51,28 @@ use show::Show;
 
 /// Does what the arguments ask for; `own` are the kinds that this binary adds, which find the rooms in `shares`.
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>, own: Kinds, shares: Shares) -> ExitCode {
-    let done = match Line::try_parse_from(arguments) {
-        Ok(line) => perform(line, own, shares),
-        Err(error) => explain(&error),
+    let (done, as_json) = match Line::try_parse_from(arguments) {
+        Ok(line) => {
+            let as_json = line.flags.json;
+            (perform(line, own, shares), as_json)
+        }
+        Err(error) => (explain(&error), false),
     };
     let code = done.unwrap_or_else(|trouble| {
-        if !trouble.is_silent() {
-            complain(&trouble.told());
+        let code = trouble.code.number();
+        match (trouble.is_silent(), as_json) {
+            (true, _) => {}
+            (false, true) => complain_as_it_is(&failure(trouble)),
+            (false, false) => complain(&trouble.told()),
         }
-        trouble.code.number()
+        code
     });
     ExitCode::from(code)
+}
+
+/// What the socket would have answered.
+fn failure(trouble: Trouble) -> String {
+    json!({ "error": OperationError::from(trouble) }).to_string()
 }
 
 /// Prints help where somebody asked for it, and what is wrong with the arguments where something is.

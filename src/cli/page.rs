@@ -23,7 +23,8 @@ Written from the definition in the code; a test compares the two. `triarch help 
 Data goes to standard output, all else to standard error. An agent is named by its path, as in `team/agent`, or by its
 name where only one agent has it. A length of time is written as in `250ms`, `5s` or `1h 30m`. Colours are left out where
 the output is no terminal, or `NO_COLOR` is set. Where the output cannot be written a verb exits with 1; where nobody reads
-it any more, as behind `| head`, without a word.
+it any more, as behind `| head`, without a word. With `--json` what went wrong is one line of JSON on standard error too:
+`{\"error\":{\"code\":4,\"message\":\"…\",\"remedy\":\"…\"}}`, where `code` is the exit code. What is wrong with the arguments themselves is told in words.
 ";
 
 const ASKING: &str = "\
@@ -40,8 +41,9 @@ Who follows (`logs -f`, `bus tap`, `memory watch` and the like) and reads nothin
 came until then, and that nobody read it, with exit code 1. Who waits or follows has seven of eight of `gateway.socket_connections`; one more
 is refused with 5.
 
-A runtime stays with the file it was started with: that is what `reload` reads, wherever it is typed, and `--config` with
-another file is refused.
+A runtime stays with the file it was started with: that is what `reload` reads, wherever it is typed. Where `--config` names
+another file, or the working folder has another `triarch.toml`, `reload` and `down` are refused; who sets
+`TRIARCH_RUNTIME__STATE_DIR` has said which runtime is meant.
 ";
 
 const SHAPES_HEAD: &str = "\

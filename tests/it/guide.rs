@@ -46,7 +46,9 @@ fn the_programs_of_the_guide_answer_as_it_says() {
     let _runtime = up(&house, &fleet);
     assert_eq!(house.ask("echo-1", r#"{"hello":1}"#), json!({ "hello": 1 }));
     assert_eq!(house.ask("upper", "hello"), "HELLO");
-    assert!(GUIDE.contains("`triarch agent ask upper hello` prints `\"HELLO\"`"));
+    let printed = house.run(&["agent", "ask", "upper", "hello"]).stdout;
+    let said = format!("`triarch agent ask upper hello` prints `{}`", text(&printed).trim_end());
+    assert!(GUIDE.contains(&said), "{said}");
 }
 
 #[test]

@@ -179,3 +179,21 @@ fn a_log_that_nobody_reads_keeps_no_runtime_from_its_changes_nor_from_its_end() 
     runtime.signal("TERM");
     assert_eq!(runtime.end(PATIENCE), Some(0));
 }
+
+#[test]
+fn what_went_wrong_is_json_too_where_somebody_asked_for_that() {
+    let house = House::new();
+    let failed = |arguments: &[&str], code: i32| {
+        let output = house.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+        let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(told["error"]["code"], code, "{told}");
+        assert!(told["error"]["remedy"].is_string(), "{told}");
+        told["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(failed(&["status"], 69).contains("no runtime listens"));
+    let _runtime = house.up(&[]);
+    assert!(failed(&["why", "nobody"], 4).contains("nobody"));
+    assert!(failed(&["--config", "misspelt.toml", "reload"], 2).contains("misspelt.toml"));
+}

@@ -69,10 +69,11 @@ fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_befor
     let mut first = house.up(&[]);
     fail(&house, "vase");
     fail(&house, "bottle");
-    until("all of it is written", || {
-        let text = fs::read_to_string(events(&house)).unwrap_or_default();
-        text.matches(r#""to":"idle","incarnation":2"#).count() == 2
-    });
+    let second_lives = |house: &House| {
+        let text = fs::read_to_string(events(house)).unwrap_or_default();
+        text.matches(r#""to":"idle","incarnation":2"#).count()
+    };
+    until("all of it is written", || second_lives(&house) == 2);
     first.kill();
     // It was killed in the middle of a line.
     let mut text = fs::read(events(&house)).unwrap();
@@ -111,6 +112,7 @@ fn after_a_kill_the_next_runtime_knows_how_agents_and_their_programs_ended_befor
         "{told}"
     );
     fail(&house, "vase");
+    until("that is written too", || second_lives(&house) == 4);
     second.kill();
 
     house.write("triarch.toml", &TEAM.replace("bottle", "jar"));

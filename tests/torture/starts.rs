@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use crate::PATIENCE;
 use crate::programs::{DAEMON, ECHO, STUBBORN};
 use crate::yard::{Yard, rounds, until};
 

@@ -344,7 +344,7 @@ fn a_search_by_tag_or_type_looks_at_those_alone_that_have_it() {
 #[test]
 fn a_pattern_is_read_once_however_long_it_is_and_however_many_are_looked_at() {
     let clock = Clock::by_hand();
-    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Ground::default());
+    let space = Space::new(Namespace::new("one").unwrap(), &Rules::default(), Shared::default());
     for number in 0..3_000 {
         let put = Put::new(Key::new(&format!("k{number}")).unwrap(), Value::bytes(*b"x"));
         space

@@ -33,12 +33,12 @@ struct History {
 impl History {
     fn step(&mut self, (what, one, other, third): Step) {
         let Self { room, claims } = self;
-        let id = TaskId::new(u64::from(one) % (room.tasks.next_task.number() + 1));
+        let id = TaskId::new(u64::from(one) % (room.tasks.outline.next_task.number() + 1));
         let held = claims.iter().rev().nth(usize::from(one) % 6).copied();
         let (task, fence) = held.unwrap_or((id, Fence::new(1)));
         let who = worker(WORKERS[usize::from(other) % 3]);
         room.run(|tasks, turn| match what {
-            0..=4 => drop(tasks.submit(turn, batch(tasks.next_task, (one, other, third)))),
+            0..=4 => drop(tasks.submit(turn, batch(tasks.outline.next_task, (one, other, third)))),
             5..=8 => {
                 let able = able([&["gpu"][..], &["gpu"], &[]][usize::from(one) % 3]);
                 let lease = [None, Some(secs(5))][usize::from(third) % 2];
