@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use triarch_supervision::clock::Seeded;
+
 use super::model_test::{put, space};
 use super::*;
 use crate::access::{Access, Level};
@@ -295,9 +297,7 @@ fn a_long_write_knows_nothing_of_the_long_write_before_it() {
         .write_one(&by, &Op::Put(put("k0".to_owned())), clock.now())
         .unwrap();
     let mut ops = many("j");
-    ops.push(Op::Put(
-        put("k0".to_owned()).if_it_is(crate::error::Wanted::Version(later.version)),
-    ));
+    ops.push(Op::Put(put("k0".to_owned()).if_it_is(Wanted::Version(later.version))));
     space.write(&by, &ops, clock.now()).unwrap();
 }
 
@@ -375,6 +375,57 @@ fn writes_for_which_others_were_to_go_and_that_failed_leave_nothing_behind() {
             assert!(write(&[one("new", b"x"), Op::Put(refused.clone())]).is_err());
         }
         assert!(places() <= before, "{eviction:?}: {} after {before}", places());
+    }
+}
+
+/// What may be asked of a namespace that is full, by chance; some of it fails, and some of it is taken back.
+fn something(space: &Space, clock: &Clock, chance: &mut Seeded) {
+    let key = |chance: &mut Seeded| format!("k{}", chance.below(10));
+    let now = clock.now();
+    let write = |ops: &[Op]| drop(space.write(&Identity::system(), ops, now));
+    match chance.below(8) {
+        0..=2 => write(&[one(&key(chance), b"x")]),
+        3 => {
+            let never = Put::new(Key::new(&key(chance)).unwrap(), Value::bytes(*b"x")).if_it_is(Wanted::Version(9_999));
+            write(&[one(&key(chance), b"x"), one(&key(chance), b"x"), Op::Put(never)]);
+        }
+        4 => write(&[Op::Delete(Key::new(&key(chance)).unwrap(), None)]),
+        5 => drop(space.read(&key(chance), clock, |_| true, |_| ())),
+        _ => {
+            let mut staged = Staged::default();
+            for _ in 0..=chance.below(3) {
+                drop(space.stage(&Identity::system(), &[one(&key(chance), b"x")], &mut staged, now));
+            }
+            if chance.below(2) == 0 {
+                space.publish(staged);
+            } else {
+                space.discard(staged);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_came_of_writes_whoever_is_there_can_make_room() {
+    for eviction in [Eviction::Clock, Eviction::Lru, Eviction::Fifo, Eviction::Adaptive] {
+        for seed in 0..200 {
+            let (mut chance, clock) = (Seeded::new(seed), Clock::by_hand());
+            let mut rules = Rules {
+                eviction: Some(eviction),
+                ..Rules::default()
+            };
+            rules.quota.entries = 5;
+            let space = space(&rules);
+            for time in 0..100 {
+                clock.set(StoreTime::from_millis(time));
+                something(&space, &clock, &mut chance);
+                assert!(space.extent().entries <= 5);
+            }
+            rules.quota.entries = 0;
+            space.change_rules(rules).unwrap();
+            while space.shrink(clock.now(), 2) {}
+            assert_eq!(there(&space), [""; 0], "{eviction:?}, seed {seed}");
+        }
     }
 }
 

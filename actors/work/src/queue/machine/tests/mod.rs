@@ -5,6 +5,7 @@ mod chaos;
 mod conduct;
 mod details;
 mod ends;
+mod histories;
 mod model;
 mod old;
 mod order;
