@@ -78,7 +78,7 @@ fn batch(next: TaskId, (one, other, third): (u16, u16, u16)) -> Vec<Submission> 
     first.cancel_when_missed = other.is_multiple_of(2);
     first.not_before = [None, None, Some(secs(20))][usize::from(third / 2) % 3];
     first.needs = able([&["gpu"][..], &[], &[], &[]][usize::from(other / 5) % 4]);
-    first.key = (third % 5 == 0).then(|| Key::new(&format!("key{}", other % 4)).unwrap());
+    first.key = (third % 5 == 0).then(|| Key::new(format!("key{}", other % 4)).unwrap());
     first.affinity = (one % 7 == 0).then(|| Affinity {
         worker: worker(WORKERS[usize::from(third) % 3]),
         hold: [None, Some(secs(30))][usize::from(other) % 2],
