@@ -174,12 +174,10 @@ mod tests {
         let folder = Folder::new();
         let pipe = folder.path.join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
-        let writer = std::thread::spawn({
-            let pipe = pipe.clone();
-            move || fs::write(pipe, "[runtime]\nstate_dir = \"/s\"\n").unwrap()
+        let source = std::thread::scope(|threads| {
+            threads.spawn(|| fs::write(&pipe, "[runtime]\nstate_dir = \"/s\"\n").unwrap());
+            Source::find(Some(pipe.clone()), &folder.path, |_| None)
         });
-        let source = Source::find(Some(pipe.clone()), &folder.path, |_| None);
-        writer.join().unwrap();
         assert_eq!(source.name(), pipe.display().to_string());
         for _ in 0..2 {
             assert_eq!(super::super::state_dir(&source, |_| None).unwrap(), "/s");

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::PATIENCE;
-use crate::running::House;
+use crate::running::{House, beside};
 use crate::text;
 
 const TEAM: &str = r#"
@@ -173,8 +173,7 @@ fn a_description_that_comes_by_a_pipe_is_followed() {
     let pipe = house.path().join("pipe");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
     let written = pipe.clone();
-    let writer = std::thread::spawn(move || fs::write(written, TEAM).unwrap());
+    beside(move || fs::write(written, TEAM).unwrap());
     let _runtime = house.up(&["--config", pipe.to_str().unwrap()]);
-    writer.join().unwrap();
     assert_eq!(house.json(&["agent", "show", "tools/echo"])["state"], "idle");
 }
