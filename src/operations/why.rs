@@ -107,6 +107,7 @@ impl Operation for Why {
         let place = find_agent(fleet, &self.agent)?;
         let observer = fleet.observer();
         let own_words = shown_by(fleet, &place.path).await?;
+        let own_words = fleet.ground().full_disks.beside(own_words, &place.path);
         // A team that is down says nothing of its agents, and one that starts may be busy with that.
         let team = fleet.team(&place.team)?;
         let children = tokio::time::timeout(SHOWN_WITHIN, team.which_children()).await;

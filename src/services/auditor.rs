@@ -1,5 +1,5 @@
-//! Tells in the log what was in vain: whom the store did not let through, and whom messages were for that is not there. It is the
-//! agent `memory/auditor`.
+//! Tells in the log what was in vain: whom the store did not let through, whom messages were for that is not there, and
+//! what the disk had no room for. It is the agent `memory/auditor`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -11,6 +11,7 @@ use triarch_supervision::prelude::*;
 
 use super::strays::Strays;
 use crate::fleet::Ground;
+use crate::full_disks::Counted;
 use crate::operations::memory::RefusalSeen;
 
 /// So often it looks.
@@ -70,6 +71,10 @@ impl Agent for Auditor {
         let mut lines = self.audit.lines(refused, &new, store.clock());
         let letters = ctx.observer().dead_letters();
         lines.extend(self.strays.look(&letters, Moment::now()));
+        if let Some(ground) = self.books.ground.upgrade() {
+            let counted = Counted::all(ctx.observer().instruments());
+            lines.extend(ground.full_disks.look(&counted, Moment::now()));
+        }
         if !lines.is_empty() {
             let ground = self.books.ground.clone();
             // Where nobody reads the log, that holds up nobody but who writes it.
