@@ -8,6 +8,7 @@
 
 mod agents;
 mod bus;
+mod ending;
 mod given;
 mod health;
 mod letters;
