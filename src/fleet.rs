@@ -27,6 +27,7 @@ use crate::changes::ChangeQueue;
 use crate::complaint::complain_in_time;
 use crate::config::{Config, Source};
 use crate::deviations::{Coming, Deed, Deviations, Ledger};
+use crate::full_disks::FullDisks;
 use crate::operations::{Code, Trouble};
 use crate::reload::{Act, Running};
 use crate::services::RoomServices;
@@ -60,6 +61,7 @@ pub(crate) struct Ground {
     running: Mutex<Running>,
     /// What was done by hand, for the next runtime.
     ledger: Ledger,
+    pub(crate) full_disks: FullDisks,
     /// Whether a reload that nobody waits for has yet to begin.
     is_to_reload: Arc<AtomicBool>,
     /// Whether somebody wants the process to stop.
@@ -128,6 +130,7 @@ impl Ground {
             tree: OnceLock::new(),
             has_started: AtomicBool::new(false),
             running: Mutex::new(Running::of(making.config)),
+            full_disks: FullDisks::default(),
             is_to_reload: Arc::default(),
             is_to_stop: watch::Sender::default(),
         })

@@ -12,6 +12,7 @@ pub mod dashboards;
 mod deviations;
 mod draft;
 mod fleet;
+mod full_disks;
 #[cfg(test)]
 #[path = "../tests/fuzz/mod.rs"]
 mod fuzz;

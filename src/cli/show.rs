@@ -250,7 +250,7 @@ impl Show for AgentSeen {
                 ("posts", handled(node.mailbox.as_ref())),
                 ("shows", value(self.shown.as_ref())),
             ],
-        ) + &past(screen, &self.past, 3)
+        ) + &past(screen, &self.past, self.last_exit.as_deref(), 3)
     }
 }
 
@@ -290,7 +290,7 @@ impl Show for WhyShown {
             ],
         );
         text.push_str(&processes(screen, &self.processes));
-        text.push_str(&past(screen, &self.past, 10));
+        text.push_str(&past(screen, &self.past, self.last_exit.as_deref(), 10));
         text
     }
 }
@@ -315,8 +315,9 @@ fn last_end(reason: Option<&String>) -> String {
     reason.map_or_else(String::new, |reason| harmless(reason).into_owned())
 }
 
-/// How the last lives of its program ended, and its last changes of state.
-fn past(screen: &Screen, past: &Past, changes: usize) -> String {
+/// How the last lives of its program ended, and its last changes of state. A long reason stands there once: after `told`, which was
+/// shown before, and the others it is shortened.
+fn past(screen: &Screen, past: &Past, told: Option<&str>, changes: usize) -> String {
     let mut text = ends(screen, &past.ends);
     if let Some(why) = &past.unreadable {
         text.push_str(&(screen.tint(Tint::Poor, why) + "\n"));
@@ -324,15 +325,26 @@ fn past(screen: &Screen, past: &Past, changes: usize) -> String {
     if !past.history.is_empty() {
         text.push_str(&(screen.tint(Tint::Faint, "latest changes") + "\n"));
     }
-    past.history
-        .iter()
-        .take(changes)
-        .map(change)
-        .for_each(|line| text.push_str(&line));
+    let mut told: Vec<_> = told.into_iter().collect();
+    for one in past.history.iter().take(changes) {
+        let is_told = one.reason.as_deref().is_some_and(|reason| told.contains(&reason));
+        text.push_str(&change(one, is_told));
+        told.extend(one.reason.as_deref());
+    }
     text
 }
 
-fn change(change: &ChangeSeen) -> String {
+/// So much is shown of a reason that was told before.
+const TOLD_BEFORE: usize = 60;
+
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(TOLD_BEFORE) {
+        Some((end, _)) => format!("{}… (as above)", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+fn change(change: &ChangeSeen, is_told: bool) -> String {
     let ChangeSeen {
         ago_ms,
         to,
@@ -344,7 +356,8 @@ fn change(change: &ChangeSeen) -> String {
     let of = of_runtime(*is_of_earlier_runtime);
     let reason = reason
         .as_ref()
-        .map_or_else(String::new, |reason| format!(": it {}", harmless(reason)));
+        .map(|reason| if is_told { shortened(reason) } else { reason.clone() })
+        .map_or_else(String::new, |reason| format!(": it {}", harmless(&reason)));
     format!("  {:>12} ago  life {incarnation}{of} {to}{reason}\n", span(*ago_ms))
 }
 
@@ -489,6 +502,27 @@ pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
+
+    #[test]
+    fn a_long_reason_is_told_once_and_shortened_after_that() {
+        let long = format!(
+            "failed: the program cannot begin: {}",
+            "its folder is closed to it; ".repeat(9)
+        );
+        let mut why = samples::why();
+        why.last_exit = Some(long.clone());
+        let change = why.past.history[0].clone();
+        why.past.history = vec![
+            ChangeSeen {
+                reason: Some(long.clone()),
+                ..change
+            };
+            5
+        ];
+        let shown = why.show(&Screen::plain(None));
+        assert_eq!(shown.matches(&*long).count(), 1, "{shown}");
+        assert_eq!(shown.matches("… (as above)").count(), 5, "{shown}");
+    }
 
     #[test]
     fn memory_is_told_in_its_largest_unit() {

@@ -155,6 +155,11 @@ impl Deviations {
         self.teams_stopped.iter().map(String::as_str)
     }
 
+    /// Whether that agent was stopped, and not with its team.
+    pub(crate) fn has_stopped(&self, path: &str) -> bool {
+        self.agents_stopped.contains(path)
+    }
+
     pub(crate) fn has_stopped_team(&self, team: &str) -> bool {
         self.teams_stopped.contains(team)
     }

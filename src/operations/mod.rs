@@ -8,6 +8,7 @@
 
 mod agents;
 mod bus;
+mod ending;
 mod given;
 mod health;
 mod letters;
@@ -56,7 +57,7 @@ pub(crate) use nodes::Nodes;
 pub(crate) use past::{ChangeSeen, Past};
 pub(crate) use posts::{Ask, Body, Broadcast, Proof, SENDER, SendPost, Sent};
 pub(crate) use runtime::{Down, Meant, NotDone, Reload, Reloaded, Status, StatusShown, Stopping, TreeShown};
-pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, millis, span, standing};
+pub(crate) use seen::{AgentSeen, MailboxSeen, NodeSeen, ago, millis, span, standing};
 pub(crate) use tasks::{
     LabelAsked, StatsShown, Submitted, TASKS_LISTED, TaskCancel, TaskDrain, TaskDrop, TaskList, TaskRetry, TaskSeen,
     TaskShow, TaskStats, TaskSubmit, TaskWait, TasksChanged, TasksDead, Waited, is_for_somebody, task_id, task_kind,

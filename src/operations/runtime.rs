@@ -74,6 +74,8 @@ impl Operation for Status {
             // Before all others: a screen has room for one.
             troubles.insert(0, how_far(&agents, described));
         }
+        troubles.splice(0..0, super::ending::told(fleet, &agents));
+        troubles.extend(fleet.ground().full_disks.troubles());
         troubles.extend(critical(fleet));
         troubles.extend(unwritten(fleet));
         troubles.extend(held_back(fleet));

@@ -237,6 +237,14 @@ fn scaled(team: &RunningTeam, agent: &str, replicas: NonZeroU32) -> Result<Runni
     let path = || format!("{}/{agent}", team.rules.name);
     team.scaled(agent, replicas).ok_or_else(|| match team.agent(agent) {
         None => Trouble::no_such_agent(&path()),
+        Some(replica) if replica.described.name != agent => {
+            let (team, described) = (&team.rules.name, &replica.described.name);
+            Trouble::new(
+                Code::Usage,
+                format!("{} is a replica of {described}", path()),
+                format!("scale {described}: `triarch team scale {team} {described} {replicas}`"),
+            )
+        }
         Some(_) => Trouble::new(
             Code::Usage,
             format!("{} is one agent, not replicas of one", path()),

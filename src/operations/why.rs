@@ -17,7 +17,7 @@ use super::health::HealthSeen;
 use super::meant::find_agent;
 use super::past::{Past, values};
 use super::runtime::stuck;
-use super::seen::{MailboxSeen, SHOWN_WITHIN, ago, millis, program_at, shown_by, span};
+use super::seen::{MailboxSeen, Place, SHOWN_WITHIN, ago, millis, program_at, shown_by, span};
 use super::{Operation, Trouble};
 use crate::fleet::Fleet;
 
@@ -107,6 +107,7 @@ impl Operation for Why {
         let place = find_agent(fleet, &self.agent)?;
         let observer = fleet.observer();
         let own_words = shown_by(fleet, &place.path).await?;
+        let own_words = fleet.ground().full_disks.beside(own_words, &place.path);
         // A team that is down says nothing of its agents, and one that starts may be busy with that.
         let team = fleet.team(&place.team)?;
         let children = tokio::time::timeout(SHOWN_WITHIN, team.which_children()).await;
@@ -142,10 +143,11 @@ impl Operation for Why {
         };
         let for_ms = doing.for_ms(node.state);
         let deviations = fleet.ground().deviations();
-        let by_hand = if deviations.has_stopped_team(&place.team) {
-            Some(ByHand::TeamStopped)
-        } else {
-            (node.state == Phase::Paused).then_some(ByHand::Paused { for_ms })
+        let by_hand = match node.state {
+            _ if deviations.has_stopped_team(&place.team) => Some(ByHand::TeamStopped),
+            Phase::Paused => Some(ByHand::Paused { for_ms }),
+            Phase::Stopped if deviations.has_stopped(&place.plain()) => Some(ByHand::Stopped),
+            _ => None,
         };
         Ok(WhyShown {
             processes: values(&processes),
@@ -160,7 +162,7 @@ impl Operation for Why {
             mailbox,
             health,
             next: by_hand
-                .map(|by_hand| by_hand.words(&place.team))
+                .map(|by_hand| by_hand.words(&place))
                 .or_else(|| outlook.map(|outlook| outlook.words())),
             restart_in_ms: restart_in.map(millis),
             policy: child.map_or_else(Vec::new, policy),
@@ -222,13 +224,15 @@ impl Doing<'_> {
 /// What somebody wanted by hand, before which nothing else follows.
 enum ByHand {
     TeamStopped,
+    Stopped,
     Paused { for_ms: Option<u64> },
 }
 
 impl ByHand {
-    fn words(&self, team: &str) -> String {
+    fn words(&self, place: &Place) -> String {
         match self {
-            Self::TeamStopped => format!("its team was stopped by hand: `triarch team start {team}`"),
+            Self::TeamStopped => format!("its team was stopped by hand: `triarch team start {}`", place.team),
+            Self::Stopped => format!("was stopped by hand: `triarch agent restart {}`", place.plain()),
             Self::Paused { for_ms } => {
                 let when = for_ms.map_or("before this runtime began".to_owned(), |millis| {
                     format!("{} ago", span(millis))

@@ -1,5 +1,5 @@
-//! Tells in the log what was in vain: whom the store did not let through, and whom messages were for that is not there. It is the
-//! agent `memory/auditor`.
+//! Tells in the log what was in vain: whom the store did not let through, whom messages were for that is not there, what the disk
+//! had no room for, and which programs did not stop in time. It is the agent `memory/auditor`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use triarch_memory::{Client, Clock, Namespace, Refusal, StoreTime, Verb};
+use triarch_programs::Forced;
 use triarch_supervision::prelude::*;
 
 use super::strays::Strays;
 use crate::fleet::Ground;
+use crate::full_disks::Counted;
 use crate::operations::memory::RefusalSeen;
 
 /// So often it looks.
@@ -70,6 +72,11 @@ impl Agent for Auditor {
         let mut lines = self.audit.lines(refused, &new, store.clock());
         let letters = ctx.observer().dead_letters();
         lines.extend(self.strays.look(&letters, Moment::now()));
+        if let Some(ground) = self.books.ground.upgrade() {
+            let counted = Counted::all(ctx.observer().instruments());
+            lines.extend(ground.full_disks.look(&counted, Moment::now()));
+            lines.extend(overdue(ground.programs.records().take_forced()));
+        }
         if !lines.is_empty() {
             let ground = self.books.ground.clone();
             // Where nobody reads the log, that holds up nobody but who writes it.
@@ -78,9 +85,27 @@ impl Agent for Auditor {
         Ok(())
     }
 
+    async fn stop(&mut self, _reason: &ExitReason, _ctx: &mut Context<Self>) {
+        // Teams stop before the rooms, and what is told of their programs now nobody else tells.
+        if let Some(ground) = self.books.ground.upgrade() {
+            let lines = overdue(ground.programs.records().take_forced());
+            let ground = self.books.ground.clone();
+            let _told = tokio::task::spawn_blocking(move || tell(&ground, &lines)).await;
+        }
+    }
+
     fn state(&self) -> Option<Value> {
         Some(json!({ "refused": self.audit.seen }))
     }
+}
+
+/// The programs that were killed since they did not stop in time.
+fn overdue(forced: Forced) -> Vec<String> {
+    let more = (forced.untold > 0).then(|| format!("so it went with {} more programs", forced.untold));
+    let told = forced.told.into_iter();
+    told.map(|(path, how)| format!("{path} was asked to stop: {how}"))
+        .chain(more)
+        .collect()
 }
 
 fn tell(ground: &Weak<Ground>, lines: &[String]) {

@@ -33,6 +33,28 @@ fn in_a_team_that_was_stopped_agents_are_refused_with_5_and_why_tells_that_it_wa
 }
 
 #[test]
+fn an_agent_that_was_stopped_by_hand_says_so_and_what_starts_it() {
+    let house = House::new();
+    let _runtime = house.up(&[]);
+    house.json(&["agent", "stop", "worker-1"]);
+    let next = house.json(&["why", "worker-1"])["next"].clone();
+    assert_eq!(next, "was stopped by hand: `triarch agent restart demo/worker-1`");
+}
+
+#[test]
+fn what_is_asked_of_a_replica_or_of_what_is_built_in_is_refused_with_what_can_be_done() {
+    let house = House::new();
+    let _runtime = house.up(&[]);
+    let scale = [
+        "demo/worker-1 is a replica of worker",
+        "`triarch team scale demo worker 2`",
+    ];
+    assert_refused(&house, &["team", "scale", "demo", "worker-1", "2"], 2, &scale);
+    let forget = ["each runtime has the namespace shared", "`triarch memory delete`"];
+    assert_refused(&house, &["memory", "forget", "shared"], 5, &forget);
+}
+
+#[test]
 fn of_an_agent_whose_group_waits_to_start_again_nobody_says_that_it_stays_down() {
     let house = House::new();
     let fleet = "[[team]]\nname = \"g\"\nstrategy = \"one_for_all\"\nbackoff = { first = \"10m\", max = \"10m\" }\n\

@@ -82,6 +82,38 @@ fn what_is_left_of_the_teams_when_their_time_is_over_is_killed_and_named() {
 }
 
 #[test]
+fn while_one_is_slow_to_stop_that_is_told_and_so_is_that_it_was_killed() {
+    let house = House::new();
+    let script = "trap '' TERM; echo > ready-$$; while :; do sleep 1; done";
+    house.write(
+        "triarch.toml",
+        &described("", script, &[("first", 1), ("deaf", 1)], "4s"),
+    );
+    let mut triarch = house.up(&[]);
+    until("all run", || count(house.path(), "ready-") == 2);
+    house.run(&["agent", "stop", "deaf/deaf-1"]);
+    triarch.line_with(
+        "deaf/deaf-1 was asked to stop: it did not end within 3s and was killed",
+        PATIENCE,
+    );
+    triarch.signal("TERM");
+    until("it stops", || {
+        house.json(&["status"])["troubles"][0]
+            == "the runtime is stopping: 1 of 2 agents are still there; `triarch tree` shows which"
+    });
+    let (_, health) = house.get("/health/ready");
+    assert!(
+        health.contains("was asked to stop") && !health.contains("by hand"),
+        "{health}"
+    );
+    triarch.line_with(
+        "first/first-1 was asked to stop: it did not end within 3s and was killed",
+        PATIENCE,
+    );
+    assert_eq!(triarch.end(PATIENCE), Some(0));
+}
+
+#[test]
 fn from_the_wish_to_stop_on_nobody_gets_another_task_and_what_waits_is_done_by_the_next_life() {
     let house = House::new();
     // The team that stops first takes two seconds for that; the other one could do twenty tasks meanwhile.

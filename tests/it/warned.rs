@@ -42,6 +42,43 @@ fn a_task_that_nobody_takes_is_told_when_it_is_submitted_and_while_somebody_wait
 }
 
 #[test]
+fn a_task_whose_only_taker_is_away_until_somebody_does_something_is_told_with_what_brings_it_back() {
+    let (house, _runtime) = crew();
+    let away = [
+        (
+            &["agent", "pause", "crew/python"][..],
+            "it is paused: `triarch agent resume crew/python`",
+        ),
+        (
+            &["agent", "stop", "crew/python"],
+            "it was stopped: `triarch agent restart crew/python`",
+        ),
+        (
+            &["team", "stop", "crew"],
+            "its team was stopped: `triarch team start crew`",
+        ),
+    ];
+    for (number, (deed, words)) in (1_u32..).zip(away) {
+        house.json(deed);
+        let told = said(&house, &["task", "submit", "x", "1", "--needs", "python"]);
+        let expected = format!("no agent takes task {number} now: crew/python can, but {words}");
+        assert!(told.contains(&expected), "{told}");
+        let shown = text(&house.run(&["task", "show", &number.to_string()]).stdout);
+        assert!(shown.contains(words), "{shown}");
+        let waited = house.run(&["task", "wait", &number.to_string(), "--within", "2s"]);
+        assert!(text(&waited.stderr).contains(&expected), "{}", text(&waited.stderr));
+    }
+    until("no task is on its way to it", || {
+        house.json(&["why", "crew/shell"])["taking"] == "away"
+    });
+    let wanted = said(&house, &["task", "submit", "x", "1", "--for", "crew/shell"]);
+    assert!(wanted.contains("crew/shell can, but its team was stopped"), "{wanted}");
+    house.json(&["team", "start", "crew"]);
+    let told = said(&house, &["task", "submit", "x", "1", "--needs", "echo"]);
+    assert_eq!(told, "", "who is there takes it");
+}
+
+#[test]
 fn an_agent_that_waits_for_its_next_task_has_room() {
     let (house, _runtime) = crew();
     until("it is there, and waits for a task", || {

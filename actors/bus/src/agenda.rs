@@ -102,6 +102,14 @@ impl When {
 }
 
 impl Plan {
+    /// When it comes next by the clock of the world, where that is `at`: a time of day is that very one.
+    pub(crate) fn next(&self, at: Moment, clocks: Clocks) -> Timestamp {
+        match self.again {
+            Again::Daily { next, .. } => next,
+            Again::Never | Again::Every(_) => clocks.time_of(at),
+        }
+    }
+
     /// As it goes on where it is taken from the disk: what has passed comes at once, and what comes again with its next time.
     fn taken_up(mut self, clocks: Clocks) -> (Moment, Self) {
         let first = self.first.unwrap_or(clocks.wall);
@@ -147,7 +155,7 @@ pub(crate) struct Clocks {
 
 impl Clocks {
     /// What the clock of the world will show at a moment to come.
-    pub(crate) fn time_of(self, moment: Moment) -> Timestamp {
+    fn time_of(self, moment: Moment) -> Timestamp {
         Timestamp(self.wall.0.saturating_add(micros(moment.since(self.now))))
     }
 
@@ -531,6 +539,17 @@ mod tests {
         assert_eq!(due(&mut agenda, 99 * HOUR), ["six"], "what passed is skipped");
         assert_eq!(agenda.next(), Some(at(102 * HOUR)));
         assert!(agenda.cancel(id) && agenda.len() == 0);
+    }
+
+    #[test]
+    fn a_time_of_day_is_shown_as_it_was_asked_for_however_little_clocks_differ() {
+        let (agenda, _) = at_six();
+        let behind = Clocks {
+            wall: Timestamp(clocks(5 * HOUR).wall.0 - 3),
+            ..clocks(5 * HOUR)
+        };
+        let shown = agenda.plans().map(|(at, _, plan)| plan.next(at, behind));
+        assert_eq!(shown.collect::<Vec<_>>(), [clocks(6 * HOUR).wall]);
     }
 
     /// It is `now`, and clocks show `wall`, both in hours.

@@ -67,7 +67,7 @@ impl Bus {
         let agenda = lock(&self.0.agenda);
         let first = agenda.plans().take(most);
         first
-            .map(|(at, number, plan)| PlanView::of(number, plan, clocks.time_of(at)))
+            .map(|(at, number, plan)| PlanView::of(number, plan, plan.next(at, clocks)))
             .collect()
     }
 

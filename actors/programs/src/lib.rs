@@ -132,7 +132,7 @@ pub use kind::Programs;
 pub use logs::{Following, LogError, LogLine, Logs, Query, Source};
 pub use program::{Plan, Program};
 pub use pulse::{Health, Vitals};
-pub use records::{EndReason, ExitRecord, InHand, Records, Running, Usage};
+pub use records::{EndReason, ExitRecord, Forced, InHand, Records, Running, Usage};
 pub use room::{described, room};
 pub use services::{Fulfilling, SERVICES, Services, Wish};
 pub use settings::{LimitSettings, Mode, ProgramSettings, SandboxKind, SandboxSettings, SecretSource};

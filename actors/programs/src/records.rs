@@ -179,7 +179,19 @@ impl Present {
 
 /// What is known of the processes of each agent: the one that runs, and the last that ended. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Records(Arc<Mutex<BTreeMap<Arc<str>, OfAgent>>>);
+pub struct Records(Arc<Mutex<BTreeMap<Arc<str>, OfAgent>>>, Arc<Mutex<Forced>>);
+
+/// So many stops that took force are told one by one; of more it is told how many there were.
+const FORCED_MAX: usize = 100;
+
+/// Stops that took force since somebody asked for them last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forced {
+    /// Whose program it was, and how it went, in words.
+    pub told: Vec<(Arc<str>, String)>,
+    /// How many there were besides.
+    pub untold: u64,
+}
 
 #[derive(Debug, Default)]
 struct OfAgent {
@@ -303,6 +315,20 @@ impl Records {
         }
     }
 
+    /// The stops that took force since this was asked last.
+    pub fn take_forced(&self) -> Forced {
+        std::mem::take(&mut *lock(&self.1))
+    }
+
+    pub(crate) fn add_forced(&self, path: &Arc<str>, how: &str) {
+        let mut forced = lock(&self.1);
+        if forced.told.len() < FORCED_MAX {
+            forced.told.push((Arc::clone(path), how.to_owned()));
+        } else {
+            forced.untold += 1;
+        }
+    }
+
     pub(crate) fn add(&self, path: &Arc<str>, record: ExitRecord) {
         let mut records = lock(&self.0);
         let ended = &mut records.entry(Arc::clone(path)).or_default().ended;
@@ -404,6 +430,18 @@ mod tests {
             ("team/hangs", Some("no sign of life for 6 s; killed after 10 s"))
         );
         assert!(records.vitals("team/gone").is_none() && records.vitals("team/nobody").is_none());
+    }
+
+    #[test]
+    fn stops_that_took_force_are_told_once_and_counted_where_there_are_too_many() {
+        let (records, path) = (Records::default(), Arc::from("team/a"));
+        for _ in 0..=FORCED_MAX {
+            records.add_forced(&path, "it was killed");
+        }
+        let forced = records.take_forced();
+        assert_eq!((forced.told.len(), forced.untold), (FORCED_MAX, 1));
+        assert_eq!(forced.told[0], (path, "it was killed".to_owned()));
+        assert_eq!(records.take_forced(), Forced::default());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct TeamConfig {
     /// Which agents restart together.
     #[serde(default)]
     pub strategy: TeamStrategy,
-    /// How many restarts the team bears before it fails itself.
+    /// How many restarts the team bears before it fails itself; 5 within 30s where nothing is said.
     #[serde(default)]
     pub intensity: IntensityConfig,
     /// How long an agent waits before it is started again.
@@ -73,9 +73,9 @@ pub enum DispatchConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntensityConfig {
-    /// How many.
+    /// How many. Where a team says nothing of `intensity`, 5; else both keys are to be there.
     pub restarts: u32,
-    /// Within which time.
+    /// Within which time. Where a team says nothing of `intensity`, `30s`.
     pub within: Span,
 }
 
@@ -201,7 +201,7 @@ pub enum OnLimitConfig {
     /// The agent alone stays down until somebody restarts it.
     #[default]
     Quarantine,
-    /// The team fails.
+    /// The team fails and is started again; with the second failure of a team within 5s, of all teams together, the whole runtime ends.
     Escalate,
 }
 

@@ -222,9 +222,9 @@ fn with_what_was_submitted(submitted: &Vec<Submitted>, trouble: Trouble) -> Trou
 fn tell_of_nobody(runtime: &mut Connection, tasks: impl Iterator<Item = TaskId>) {
     for task in tasks {
         if let Ok(seen) = runtime.ask(&TaskShow { task })
-            && seen.is_for_nobody
+            && let Some(told) = seen.waits_for_whom()
         {
-            complain(&seen.waits_for_whom());
+            complain(&told);
         }
     }
 }

@@ -214,6 +214,10 @@ impl TaskSeen {
             let line = "no agent takes it: describe one with these capabilities, or submit it for another";
             let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, line));
         }
+        if let Some(away) = &self.taker_away {
+            let line = format!("no agent takes it now: {}", harmless(away));
+            let _infallible = writeln!(text, "{}", screen.tint(Tint::Bad, &line));
+        }
         for attempt in &self.past {
             let line = format!(
                 "tried by {} for {}: {}",

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use triarch_memory::{Client, Namespace};
+use triarch_memory::{Client, Namespace, SHARED};
 
 use super::super::{Code, Operation, Trouble};
 use super::{meant, namespace, open};
@@ -58,8 +58,15 @@ impl Operation for MemoryForget {
         let left = left_namespaces(client, &fleet.ground().running());
         let left = left.into_iter().find(|left| left.namespace == self.namespace);
         let Some(left) = left else {
-            let message = format!("the description has the namespace {}", self.namespace);
-            let remedy = "take it out of `memory.namespace`, start anew, and forget it then";
+            let message = match self.namespace.as_str() {
+                SHARED => format!("each runtime has the namespace {SHARED}"),
+                described => format!("the description has the namespace {described}"),
+            };
+            let remedy = if self.namespace.as_str() == SHARED {
+                "it is there without a word of it; `triarch memory delete` takes entries out of it"
+            } else {
+                "take it out of `memory.namespace`, start anew, and forget it then"
+            };
             return Err(Trouble::new(Code::Refused, message, remedy));
         };
         let forgotten = client.forget(&self.namespace).await;

@@ -40,6 +40,9 @@ pub(crate) struct TaskSeen {
     /// Whether no agent takes tasks that is able to do it; told by `task show` alone.
     #[serde(default)]
     pub(crate) is_for_nobody: bool,
+    /// Who could do it and what brings it back, where nobody takes it until then; told by `task show` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) taker_away: Option<String>,
     /// Why it ended.
     pub(crate) why: Option<String>,
     pub(crate) result: Option<Value>,
@@ -119,6 +122,7 @@ impl From<View> for TaskSeen {
             percent: view.percent,
             ended_ago_ms: view.ended_ago.map(millis),
             is_for_nobody: false,
+            taker_away: None,
             why: view.why,
             result: view.result.as_deref().map(triarch_work::as_value),
             waits_for: view.waits_for,
@@ -299,17 +303,16 @@ impl Operation for TaskShow {
 
     async fn perform(self, fleet: &Fleet) -> Result<TaskSeen, Trouble> {
         let view = fleet.tasks()?.show(self.task).await?;
-        let is_for_nobody = view.state == State::Ready && !Takers::of(fleet).have_one_for(&view);
         let late = fleet.tasks()?.late().await?;
         let late = late.iter().filter(|late| late.task == self.task).map(|late| LateSeen {
             fence: late.fence.number(),
             is_done: late.is_done,
             said: triarch_work::as_value(&late.text),
         });
-        Ok(TaskSeen {
-            is_for_nobody,
+        let seen = TaskSeen {
             late: late.collect(),
-            ..view.into()
-        })
+            ..view.clone().into()
+        };
+        Ok(seen.looked_for(&view, &Takers::of(fleet), fleet))
     }
 }

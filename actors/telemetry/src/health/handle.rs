@@ -97,7 +97,13 @@ impl Health {
         } else {
             Cause::Draining
         };
-        let mut reasons = known.report.reasons.clone();
+        // Who is down is so since all are to stop, and comes back with the next runtime alone.
+        let others = known
+            .report
+            .reasons
+            .iter()
+            .filter(|reason| !reason.cause.is_of_a_stop());
+        let mut reasons: Vec<_> = others.cloned().collect();
         reasons.push(Reason::new(cause, "root"));
         Report::new(said, reasons)
     }
@@ -148,6 +154,25 @@ mod tests {
         assert_eq!(report.reasons[0].cause, Cause::Draining);
         health.stopped();
         assert_eq!(health.report().state, State::Stopped);
+    }
+
+    #[test]
+    fn while_the_runtime_stops_nobody_is_told_that_its_teams_were_stopped_by_hand() {
+        let health = Health::new(&["bus"]);
+        let seen = [
+            (Cause::TeamStopped, "crew"),
+            (Cause::TeamDown, "others"),
+            (Cause::RoomDown, "bus"),
+            (Cause::Quarantined, "crew/a"),
+        ];
+        let seen = seen.map(|(cause, subject)| Reason::new(cause, subject));
+        health.publish(Report::new(State::Ready, seen.to_vec()));
+        health.drain();
+        let told = health.report().reasons.into_iter();
+        assert_eq!(
+            told.map(|reason| reason.cause).collect::<Vec<_>>(),
+            [Cause::Draining, Cause::Quarantined]
+        );
     }
 
     fn sign(cause: Cause, gauge: &Arc<Gauge>, shows: f64) -> Sign {

@@ -86,6 +86,11 @@ impl Cause {
             Self::Starting | Self::Draining | Self::Stopped | Self::RoomDown | Self::JournalClosed
         )
     }
+
+    /// Whether a runtime that stops brings it about.
+    pub(super) const fn is_of_a_stop(self) -> bool {
+        matches!(self, Self::RoomDown | Self::TeamDown | Self::TeamStopped)
+    }
 }
 
 impl Report {

@@ -119,7 +119,11 @@ impl Talk {
             _ => ends::reason(exit),
         };
         let clue = self.clue.take().filter(|_| !was_stopped);
-        let more = ends::force(patience, exit, survey).or(clue);
+        let force = ends::force(patience, exit, survey);
+        if let Some(how) = &force {
+            self.plan.links.records.add_forced(&self.plan.path, how);
+        }
+        let more = force.or(clue);
         let said = ends::said(reason, exit, survey, more.as_deref());
         self.hearing.chronicle.notebook.event(&*said);
         let posts = self.settle(&format!("{said}, before it answered"));
