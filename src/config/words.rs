@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     let meant = plain(word);
     let length = meant.chars().count();
-    let most = |known: &str| known.chars().count().div_ceil(MISTYPED);
+    let most = |known: &str| (known.chars().count() / MISTYPED).max(1);
     // No two words are nearer than their lengths, and to find how near long ones are takes long.
     let known = known.filter(|known| known.chars().count().abs_diff(length) <= most(known));
     let distances = known.map(|known| (strsim::damerau_levenshtein(&meant, &plain(known)), known));
@@ -188,6 +188,9 @@ mod tests {
         ];
         for (word, meant) in table {
             assert_eq!(nearest(word, known.into_iter()), meant, "{word}");
+        }
+        for (word, far) in [("flood", "loop"), ("sandbox", "mailbox"), ("tmp", "http")] {
+            assert_eq!(nearest(word, [far].into_iter()), None, "{word}");
         }
     }
 
