@@ -13,6 +13,7 @@ mod memory;
 mod output;
 #[cfg(test)]
 mod page;
+mod programs;
 mod progress;
 #[cfg(test)]
 mod samples;
@@ -236,7 +237,7 @@ fn read_logs(described: &Described, asked: &LogsRead, as_json: bool) -> Result<(
         let text = if as_json {
             line.to_string()
         } else {
-            show::log_line(&screen, &line)
+            programs::log_line(&screen, &line)
         };
         print(&(text + "\n"))
     });

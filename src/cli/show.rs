@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::health;
+use super::programs::{ends, processes};
 use super::screen::{Screen, Tint, harmless, tame};
 use super::table::{Cell, Columns, table};
 use super::tasks;
 use crate::operations::{
     AgentSeen, AtSeen, ChangeSeen, MailboxSeen, NodeSeen, Nodes, Past, Proof, Reloaded, Sent, StatusShown, Stopping,
-    TeamSeen, WhyShown, millis, standing,
+    TeamSeen, WhyShown, standing,
 };
 
 pub(crate) use crate::operations::span;
@@ -362,7 +361,7 @@ fn change(change: &ChangeSeen, is_told: bool) -> String {
 }
 
 /// To be said of a life, since each runtime counts them from 1.
-fn of_runtime(is_earlier: bool) -> &'static str {
+pub(super) fn of_runtime(is_earlier: bool) -> &'static str {
     if is_earlier { " of an earlier runtime" } else { "" }
 }
 
@@ -382,19 +381,6 @@ impl Show for Vec<Sent> {
     }
 }
 
-/// The kernel's letter for the state of a process, as a word.
-fn process_state(letter: &str) -> &str {
-    match letter {
-        "R" => "running",
-        "S" | "I" => "sleeping",
-        "D" => "in the kernel",
-        "T" | "t" => "stopped",
-        "Z" => "zombie",
-        "" => "unknown",
-        other => other,
-    }
-}
-
 /// So many bytes, for people.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -410,92 +396,6 @@ pub(super) fn bytes(count: u64) -> String {
         "B" => format!("{count} B"),
         unit => format!("{}.{} {unit}", tenths / 10, tenths % 10),
     }
-}
-
-fn processes(screen: &Screen, processes: &[Value]) -> String {
-    if processes.is_empty() {
-        return String::new();
-    }
-    let number = |process: &Value, key: &str| Cell::number(process.get(key));
-    let rows = processes.iter().map(|process| {
-        [
-            number(process, "pid"),
-            number(process, "parent"),
-            Cell::from(process_state(process["state"].as_str().unwrap_or_default())),
-            Cell::number(process["memory_bytes"].as_u64().map(bytes)),
-            Cell::number(
-                Duration::deserialize(&process["cpu"])
-                    .ok()
-                    .map(|used| span(millis(used))),
-            ),
-            Cell::from(harmless(process["command"].as_str().unwrap_or("unknown"))),
-        ]
-    });
-    let columns = Columns {
-        heads: ["pid", "parent", "state", "memory", "cpu time", "process"],
-        spare: &["parent"],
-    };
-    table(screen, columns, rows)
-}
-
-/// In the words of its record: a word, and the code or signal where there is one.
-fn how_it_ended(end: &Value) -> String {
-    let reason = end["reason"].as_str().unwrap_or("unknown");
-    let number = |key: &str| (!end[key].is_null()).then(|| format!("{key} {}", end[key]));
-    let how = match (reason, number("code").or_else(|| number("signal"))) {
-        ("code" | "signal", Some(number)) => number,
-        (reason, Some(number)) => format!("{reason}, {number}"),
-        (reason, None) => reason.to_owned(),
-    };
-    let why = end["why"].as_str();
-    why.map_or(how.clone(), |why| format!("{how}: {}", harmless(why)))
-}
-
-/// How the last three lives of a program ended, and what they said last.
-fn ends(screen: &Screen, ends: &[Value]) -> String {
-    let mut text = String::new();
-    for end in ends.iter().take(3) {
-        let which = if end["mode"] == "exec" { "a run in life" } else { "life" };
-        let line = format!(
-            "{which} {}{} ended{}: {}",
-            end["incarnation"],
-            of_runtime(end["is_of_earlier_runtime"] == true),
-            when(&end["ended"]),
-            how_it_ended(end)
-        );
-        text.push_str(&screen.tint(Tint::Faint, &line));
-        text.push('\n');
-        let lines = end["lines"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let lines: Vec<_> = lines.collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(5)) {
-            let _infallible = writeln!(text, "  {}", harmless(line));
-        }
-    }
-    text
-}
-
-/// When something was, to the second.
-fn when(time: &Value) -> String {
-    time.as_str().map_or_else(String::new, |time| {
-        let second = time.split('.').next().unwrap_or_default();
-        format!(" at {second}Z")
-    })
-}
-
-/// A line of a log: when, who says it, and what.
-pub(super) fn log_line(screen: &Screen, line: &Value) -> String {
-    let word = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or("");
-    let tint = match word("source") {
-        "err" => Tint::Poor,
-        "event" => Tint::Faint,
-        _ => Tint::Plain,
-    };
-    let text = format!("{:5} {}", word("source"), harmless(word("text")));
-    format!(
-        "{} {}",
-        screen.tint(Tint::Faint, word("time")),
-        screen.tint(tint, &text)
-    )
 }
 
 #[cfg(test)]
@@ -572,18 +472,6 @@ mod tests {
             let raw = result.as_str().map_or(result.to_string(), ToOwned::to_owned);
             assert_eq!(sent.show(&Screen::plain(None)), raw + "\n");
         }
-    }
-
-    #[test]
-    fn an_end_is_told_once() {
-        let end = |reason, code, signal| {
-            how_it_ended(&serde_json::json!({ "reason": reason, "code": code, "signal": signal }))
-        };
-        assert_eq!(end("code", Some(3), None), "code 3");
-        assert_eq!(end("killed", None, Some(9)), "killed, signal 9");
-        assert_eq!(end("unknown", None, None::<i32>), "unknown");
-        let used_up = serde_json::json!({ "reason": "signal", "signal": 24, "why": "it used up limits.cpu" });
-        assert_eq!(how_it_ended(&used_up), "signal 24: it used up limits.cpu");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use super::bus::event_line;
 use super::memory::change_line;
 use super::page::{built, verbs};
+use super::programs::log_line;
 use super::samples;
 use super::screen::Screen;
-use super::show::{Show, log_line};
+use super::show::Show;
 use crate::committed::assert_committed;
 use crate::operations::NodeSeen;
 

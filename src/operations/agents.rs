@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use triarch_supervision::name::team_of;
 use triarch_supervision::supervisor::{ChildState, Started};
 use triarch_supervision::tree::{Level, NodeView, Phase};
@@ -330,7 +331,7 @@ pub(crate) struct Spawn {
     /// What it is, such as `echo` or `program`.
     #[arg(long)]
     pub(crate) kind: String,
-    /// A setting of its kind, as in `--set delay=5ms` or `--set limits.wall=5m`; values are JSON, or text.
+    /// A setting of its kind or of any agent, as in `--set limits.wall=5m`; values are JSON, or text.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     #[serde(default)]
     pub(crate) settings: Vec<String>,
@@ -367,21 +368,45 @@ impl Operation for Spawn {
 }
 
 impl Spawn {
-    /// What to write instead of a key that its kind does not know.
+    /// What to write instead of a key that neither its kind nor every agent knows.
     fn remedy(&self, kinds: &Kinds) -> String {
-        let schema = kinds.schema(&self.kind);
-        let remedy = schema.and_then(|schema| remedy(&self.settings, &schema.to_value()));
+        let of_any = schemars::schema_for!(Rules);
+        let schemas = kinds
+            .schema(&self.kind)
+            .map(|of_kind| [of_kind.to_value(), of_any.to_value()]);
+        let remedy = schemas.and_then(|schemas| remedy(&self.settings, &schemas));
         remedy.unwrap_or_default()
     }
 
     fn described(&self) -> Result<AgentConfig, Trouble> {
-        let settings = settings(&self.settings)?;
-        Ok(AgentConfig {
-            name: self.name.clone(),
-            kind: self.kind.clone(),
-            replicas: None,
-            rules: Rules::default(),
-            settings,
-        })
+        let refused = |problem: String| Trouble::new(Code::Usage, problem, "");
+        let asked = settings(&self.settings)?;
+        if let Some(key) = SAID_OTHERWISE.into_iter().find(|key| asked.contains_key(*key)) {
+            return Err(refused(format!(
+                "{key} is not set by --set; spawn one agent, by its name and --kind, or describe it to have more of it"
+            )));
+        }
+        let described = self.with(asked).map_err(|error| refused(self.blamed(&error)))?;
+        match described.faults().first() {
+            None => Ok(described),
+            Some(fault) => Err(refused(fault.to_string())),
+        }
+    }
+
+    fn with(&self, mut settings: Map<String, Value>) -> serde_json::Result<AgentConfig> {
+        settings.insert("name".to_owned(), self.name.clone().into());
+        settings.insert("kind".to_owned(), self.kind.clone().into());
+        serde_json::from_value(settings.into())
+    }
+
+    /// With the first setting that cannot be taken with those before it.
+    fn blamed(&self, error: &serde_json::Error) -> String {
+        let asked = &self.settings;
+        let is_taken = |asked: &[String]| settings(asked).is_ok_and(|asked| self.with(asked).is_ok());
+        let first = (0..asked.len()).find(|&at| !is_taken(&asked[..=at]));
+        first.map_or_else(|| error.to_string(), |at| format!("`{}`: {error}", asked[at]))
     }
 }
+
+/// What an agent is described by that is no setting of it.
+const SAID_OTHERWISE: [&str; 3] = ["name", "kind", "replicas"];

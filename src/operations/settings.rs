@@ -44,10 +44,12 @@ fn set(settings: &mut Map<String, Value>, key: &str, value: Value) -> Result<(),
     Ok(())
 }
 
-/// What to write instead of the first key that a kind does not know, where its settings are of that schema.
-pub(super) fn remedy(asked: &[String], schema: &Value) -> Option<String> {
+/// What to write instead of the first key that nobody knows, where settings are of these schemas.
+pub(super) fn remedy(asked: &[String], schemas: &[Value]) -> Option<String> {
     let mut known = Vec::new();
-    gather(schema, schema, "", DEPTH_MAX, &mut known);
+    for schema in schemas {
+        gather(schema, schema, "", DEPTH_MAX, &mut known);
+    }
     known.sort_unstable();
     let keys = asked.iter().filter_map(|setting| Some(setting.split_once('=')?.0));
     let mut strange = keys.filter(|key| !known.iter().any(|known| covers(known, key)));
@@ -133,7 +135,7 @@ mod tests {
             },
             "$defs": { "Limits": { "properties": { "wall": {}, "cpu": {} } } },
         });
-        let told = |words: &[&str]| remedy(&asked(words), &schema);
+        let told = |words: &[&str]| remedy(&asked(words), std::slice::from_ref(&schema));
         assert_eq!(told(&["command=x", "limits.wal=5s"]).unwrap(), "write limits.wall");
         assert_eq!(told(&["comand=x"]).unwrap(), "write command");
         assert_eq!(

@@ -125,6 +125,37 @@ fn an_agent_that_was_spawned_is_there_with_its_settings() {
 }
 
 #[test]
+fn what_any_agent_may_be_described_with_may_be_set_of_one_that_is_spawned() {
+    let house = House::new();
+    let _triarch = house.up(&[]);
+    let spawn = |name: &str, settings: [&str; 2]| {
+        let [one, other] = settings;
+        house.run(&[
+            "agent", "spawn", "demo", name, "--kind", "echo", "--set", one, "--set", other,
+        ])
+    };
+    let spawned = spawn("more", ["capabilities=[\"greet\"]", "mailbox.capacity=7"]);
+    assert!(spawned.status.success(), "{}", text(&spawned.stderr));
+    let shown = house.json(&["agent", "show", "more"]);
+    assert_eq!(shown["capabilities"], serde_json::json!(["greet"]), "{shown}");
+    assert_eq!(shown["mailbox"]["capacity"], 7, "{shown}");
+    let done = house.run(&["task", "submit", "hello", "1", "--needs", "greet", "--wait"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    for (settings, words) in [
+        (["tasks.at_once=5000", "delay=1ms"], "1000 or fewer"),
+        (["delay=1ms", "mailbox.capacity=lots"], "`mailbox.capacity=lots`: "),
+        (["replicas=3", "delay=1ms"], "replicas"),
+        (["restart=never", "delay=1ms"], "permanent"),
+        (["capabilitys=[]", "delay=1ms"], "write capabilities"),
+    ] {
+        let refused = spawn("less", settings);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn a_setting_in_a_table_is_set_by_a_key_with_dots_and_one_that_is_mistyped_is_told_from_the_nearest() {
     let house = House::new();
     let _triarch = house.up(&[]);
