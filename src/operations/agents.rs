@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use triarch_supervision::clock::Moment;
 use triarch_supervision::name::team_of;
-use triarch_supervision::supervisor::{ChildState, Started};
+use triarch_supervision::supervisor::{ChildState, Incarnation, Started};
 use triarch_supervision::tree::{Level, NodeView, Phase};
 use triarch_teams::{AgentConfig, Kinds, Rules, member};
 
@@ -254,22 +255,40 @@ impl Restart {
             }
         };
         fleet.follow(Deed::AgentStarted(place.plain())).await;
-        declined(&place.path, started)?;
-        has_begun(fleet, &place.path)
+        let life = running(&place.path, started)?;
+        has_begun(fleet, &place.path, life).await
     }
 }
 
+/// A life that cannot go on is over by then.
+const BEGINS_WITHIN: Duration = Duration::from_secs(1);
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
+
 /// One whose actor has started may find at once that its program cannot.
-fn has_begun(fleet: &Fleet, path: &str) -> Result<(), Trouble> {
-    let node = fleet.observer().node(path)?;
-    match (node.state, node.last_exit) {
-        (Phase::Backoff | Phase::Failed, Some(why)) => Err(Trouble::new(
-            Code::Failed,
-            format!("{path} does not start: {why}"),
-            "`triarch why` tells more",
-        )),
-        _ => Ok(()),
+async fn has_begun(fleet: &Fleet, path: &str, life: Incarnation) -> Result<(), Trouble> {
+    let until = Moment::now() + BEGINS_WITHIN;
+    loop {
+        let may_begin = is_unborn(fleet, path).await && Moment::now() < until;
+        let node = fleet.observer().node(path)?;
+        let is_over = node.incarnation != life || matches!(node.state, Phase::Stopped | Phase::Backoff | Phase::Failed);
+        match node.last_exit {
+            Some(why) if is_over && why.is_failure() => {
+                return Err(Trouble::new(
+                    Code::Failed,
+                    format!("{path} does not start: {why}"),
+                    "`triarch why` tells more",
+                ));
+            }
+            _ if is_over || !may_begin => return Ok(()),
+            _ => tokio::time::sleep(LOOKS_EVERY).await,
+        }
     }
+}
+
+/// Whether it lives, and its program has not begun.
+async fn is_unborn(fleet: &Fleet, path: &str) -> bool {
+    let shown = shown_by(fleet, path).await.ok().flatten();
+    shown.is_some_and(|shown| shown["state"] == "not begun")
 }
 
 impl Pause {
@@ -289,9 +308,9 @@ impl Resume {
     }
 }
 
-fn declined(path: &str, started: Started) -> Result<(), Trouble> {
+fn running(path: &str, started: Started) -> Result<Incarnation, Trouble> {
     match started {
-        Started::Running(_) => Ok(()),
+        Started::Running(life) => Ok(life),
         Started::Declined => Err(Trouble::new(
             Code::Failed,
             format!("{path} declined to start"),
