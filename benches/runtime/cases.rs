@@ -54,6 +54,12 @@ const STORM_OF_NATIVES: [Case; 3] = [
     Case::new("storm_natives_core", SHARE),
     Case::new("storm_natives_lines", LINES),
 ];
+/// The same with the waits between their lives that hold where nothing is said.
+const STORM_OF_PATIENT_NATIVES: [Case; 3] = [
+    Case::new("storm_patient_natives_ask_p99", MICROS),
+    Case::new("storm_patient_natives_core", SHARE),
+    Case::new("storm_patient_natives_lines", LINES),
+];
 /// A thousand programs that end as soon as they have begun.
 const STORM_OF_PROGRAMS: [Case; 4] = [
     Case::new("storm_programs_ask_p99", MICROS),
@@ -118,6 +124,9 @@ pub(crate) const ORDER: &[&str] = &[
     "storm_natives_ask_p99",
     "storm_natives_core",
     "storm_natives_lines",
+    "storm_patient_natives_ask_p99",
+    "storm_patient_natives_core",
+    "storm_patient_natives_lines",
     "storm_programs_ask_p99",
     "storm_programs_core",
     "storm_programs_lines",
@@ -166,6 +175,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::outside(TRIARCH, &READY_AGAIN, failures::ready_again),
         Entry::outside(TRIARCH, &STORM_OF_NATIVES, storms::of_natives),
         Entry::outside(CALM, &STORM_OF_NATIVES, storms::calm_beside_natives),
+        Entry::outside(TRIARCH, &STORM_OF_PATIENT_NATIVES, storms::of_patient_natives),
+        Entry::outside(CALM, &STORM_OF_PATIENT_NATIVES, storms::calm_beside_natives),
         Entry::outside(TRIARCH, &STORM_OF_PROGRAMS, storms::of_programs),
         Entry::outside(CALM, &STORM_OF_PROGRAMS, storms::calm_beside_programs),
         Entry::outside(TRIARCH, &LISTED, programs::list),

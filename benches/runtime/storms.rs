@@ -31,13 +31,13 @@ name = "calm"
 
 /// Until waits of a second, and the usual ones that grow to half a minute, have grown, and the failures have spread over them.
 const NATIVES_STEADY: Duration = Duration::from_secs(8);
-const PROGRAMS_STEADY: Duration = Duration::from_secs(90);
+const USUAL_STEADY: Duration = Duration::from_secs(90);
 
 /// Nobody is in quarantine: each goes on failing.
 const ENDLESS: &str = "intensity = { restarts = 1000000, within = \"1s\" }";
 
-/// Each is given a post about once a second, and fails at it.
-fn natives() -> String {
+/// Each is given a post from time to time, so many in a second all together, and fails at it.
+fn natives(backoff: &str, posts: usize) -> String {
     let all: Vec<String> = (1..=FAILING)
         .map(|number| format!("\"storm/{NAME}-{number}\""))
         .collect();
@@ -47,7 +47,7 @@ fn natives() -> String {
 [[team]]
 name = "storm"
 {ENDLESS}
-backoff = {{ first = "100ms", max = "1s" }}
+{backoff}
 
   [[team.agent]]
   name = "{NAME}"
@@ -61,7 +61,7 @@ name = "feeder"
   [[team.agent]]
   name = "feeder"
   kind = "load"
-  rate = {FAILING}.0
+  rate = {posts}.0
   within = "2s"
   to = [{all}]
 "#
@@ -87,13 +87,20 @@ name = "storm"
 
 /// p99 of the asks in microseconds, the share of a core, and the most lines in a second about one agent.
 pub(crate) fn of_natives(scale: &Scale) -> Vec<f64> {
-    let seen = seen(&natives(), NATIVES_STEADY, scale);
+    let natives = natives("backoff = { first = \"100ms\", max = \"1s\" }", FAILING);
+    let seen = seen(&natives, NATIVES_STEADY, scale);
+    vec![seen.p99, seen.core, seen.lines]
+}
+
+/// The same where they wait as agents do where nobody says otherwise, as long as programs that always fail.
+pub(crate) fn of_patient_natives(scale: &Scale) -> Vec<f64> {
+    let seen = seen(&natives("", FAILING / 20), USUAL_STEADY, scale);
     vec![seen.p99, seen.core, seen.lines]
 }
 
 /// The same, and the share of a core that the programs themselves took.
 pub(crate) fn of_programs(scale: &Scale) -> Vec<f64> {
-    let seen = seen(&programs(), PROGRAMS_STEADY, scale);
+    let seen = seen(&programs(), USUAL_STEADY, scale);
     vec![seen.p99, seen.core, seen.lines, seen.core_of_children]
 }
 

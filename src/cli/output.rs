@@ -10,8 +10,13 @@ use crate::operations::{Code, Trouble};
 
 /// Prints data. Where nobody reads it any more the verb ends, and that is no news.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for what may be no text.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Trouble> {
     let mut output = io::stdout().lock();
-    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    let written = output.write_all(bytes).and_then(|()| output.flush());
     written.map_err(|error| unwritten(&error))
 }
 

@@ -3,6 +3,8 @@
 mod doors;
 mod whole;
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
@@ -108,6 +110,27 @@ impl House {
             .map(|entry| entry["key"].as_str().unwrap().to_owned())
             .collect()
     }
+}
+
+#[test]
+fn a_value_is_printed_alone_as_it_was_put_where_that_is_asked_for() {
+    let (house, _runtime) = crew();
+    let bytes = house.path().join("bytes");
+    fs::write(&bytes, [0, 255, b'a', b'\n']).unwrap();
+    house.memory(&["put", "shared", "bytes", "--bytes", "--file", bytes.to_str().unwrap()]);
+    for (key, value, raw) in [
+        ("text", "\"one\\ntwo\"", "one\ntwo"),
+        ("number", "7", "7"),
+        ("tree", r#"{ "a": ["b"] }"#, r#"{"a":["b"]}"#),
+    ] {
+        house.memory(&["put", "shared", key, value]);
+        let printed = house.run(&["memory", "get", "shared", key, "--raw"]);
+        assert_eq!(text(&printed.stdout), raw);
+    }
+    let printed = house.run(&["memory", "get", "shared", "bytes", "--raw"]);
+    assert_eq!(printed.stdout, [0, 255, b'a', b'\n']);
+    let (code, said) = house.in_vain(&["get", "shared", "text", "--raw", "--json"]);
+    assert!(code == Some(2) && said.contains("--raw and --json"), "{said}");
 }
 
 #[test]

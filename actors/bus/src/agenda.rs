@@ -8,6 +8,7 @@ use triarch_supervision::clock::Moment;
 
 use crate::daily::Daily;
 use crate::envelope::{Destination, Draft, Timestamp};
+use crate::shelf::{Shelf, Weighed};
 
 /// The shortest period of what is published again and again.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
@@ -176,47 +177,93 @@ fn micros(duration: Duration) -> u64 {
 
 /// More is to be published later than there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} envelopes wait to be published later, which is the limit; call some off, or wait")]
-pub struct AgendaFull(pub usize);
+#[non_exhaustive]
+pub enum AgendaFull {
+    /// Of envelopes.
+    #[error("{0} envelopes wait to be published later, which is the limit; call some off, or wait")]
+    Count(usize),
+    /// Of the bytes of their payloads.
+    #[error(
+        "the payloads of what waits to be published later take {0} bytes, and this one would go over bus.delayed_bytes; call some off, \
+         or wait"
+    )]
+    Bytes(u64),
+}
+
+/// What the payload takes of one that is on its way to disk.
+#[derive(Debug)]
+struct Reserved(u64);
+
+#[derive(Debug)]
+struct InHand {
+    plan: Plan,
+    /// Whether it was met on its way.
+    is_met: bool,
+}
+
+impl Weighed for Plan {
+    fn weight(&self) -> u64 {
+        self.draft.payload.len() as u64
+    }
+}
+
+impl Weighed for Reserved {
+    fn weight(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Weighed for InHand {
+    fn weight(&self) -> u64 {
+        self.plan.weight()
+    }
+}
 
 /// Everything that is to be published later, by its time.
 #[derive(Debug)]
 pub(crate) struct Agenda {
-    plans: BTreeMap<(Moment, u64), Plan>,
+    plans: Shelf<(Moment, u64), Plan>,
     times: HashMap<u64, Moment>,
     most: usize,
+    /// The most bytes of payloads.
+    most_bytes: u64,
     /// The number that was given last.
     last: u64,
     /// The numbers that were given to what is on its way to disk.
-    reserved: HashSet<u64>,
-    /// Those on disk that are due, and on their way into a log; and whether they were met there.
-    in_hand: HashMap<u64, (Plan, bool)>,
+    reserved: Shelf<u64, Reserved>,
+    /// Those on disk that are due, and on their way into a log.
+    in_hand: Shelf<u64, InHand>,
     /// The clocks as they were seen last.
     seen: Option<Clocks>,
 }
 
 impl Agenda {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, most_bytes: u64) -> Self {
         Self {
-            plans: BTreeMap::new(),
+            plans: Shelf::default(),
             times: HashMap::new(),
             most,
+            most_bytes,
             last: 0,
-            reserved: HashSet::new(),
-            in_hand: HashMap::new(),
+            reserved: Shelf::default(),
+            in_hand: Shelf::default(),
             seen: None,
         }
     }
 
     pub(crate) fn add(&mut self, at: Moment, plan: Plan) -> Result<ScheduleId, AgendaFull> {
-        let number = self.number()?;
+        let number = self.number(plan.weight())?;
         self.put(at, number, plan);
         Ok(ScheduleId(number))
     }
 
-    fn number(&mut self) -> Result<u64, AgendaFull> {
+    fn number(&mut self, weight: u64) -> Result<u64, AgendaFull> {
         if self.len() >= self.most {
-            return Err(AgendaFull(self.most));
+            return Err(AgendaFull::Count(self.most));
+        }
+        let bytes = self.plans.bytes() + self.in_hand.bytes() + self.reserved.bytes();
+        if bytes + weight > self.most_bytes {
+            return Err(AgendaFull::Bytes(bytes));
         }
         self.last += 1;
         Ok(self.last)
@@ -241,19 +288,20 @@ impl Agenda {
 
     /// When the first is due.
     pub(crate) fn next(&self) -> Option<Moment> {
-        self.plans.first_key_value().map(|((at, _), _)| *at)
+        self.plans.first().map(|(at, _)| *at)
     }
 
     /// The first that is due. What comes again skips the times that have passed meanwhile.
     pub(crate) fn due(&mut self, clocks: Clocks) -> Option<Due> {
         let now = clocks.now;
-        let first = self.plans.first_entry().filter(|first| first.key().0 <= now)?;
-        let ((at, id), plan) = first.remove_entry();
+        let (at, id) = *self.plans.first().filter(|(at, _)| *at <= now)?;
+        let plan = self.plans.remove(&(at, id))?;
         self.times.remove(&id);
         let mut number = None;
         match plan.again.clone() {
             Again::Never if plan.first.is_some() => {
-                self.in_hand.insert(id, (plan.clone(), false));
+                let (plan, is_met) = (plan.clone(), false);
+                self.in_hand.insert(id, InHand { plan, is_met });
                 number = Some(id);
             }
             Again::Never => {}
@@ -279,11 +327,18 @@ impl Agenda {
         if before.is_none_or(|before| !clocks.has_jumped_since(before)) {
             return;
         }
-        let is_daily = |_: &(Moment, u64), plan: &mut Plan| matches!(plan.again, Again::Daily { .. });
-        let daily: Vec<_> = self.plans.extract_if(.., is_daily).collect();
-        for ((_, id), plan) in daily {
-            if let Again::Daily { times, came, .. } = plan.again.clone() {
-                self.put_daily(id, times, came, clocks, plan);
+        let is_daily = |plan: &Plan| matches!(plan.again, Again::Daily { .. });
+        let daily: Vec<_> = self
+            .plans
+            .iter()
+            .filter(|(_, plan)| is_daily(plan))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in daily {
+            if let Some(plan) = self.plans.remove(&key)
+                && let Again::Daily { times, came, .. } = plan.again.clone()
+            {
+                self.put_daily(key.1, times, came, clocks, plan);
             }
         }
     }
@@ -309,9 +364,9 @@ impl Agenda {
     // ---- to the disk, and from it ----
 
     /// Gives a number to what is to be written down.
-    pub(crate) fn reserve(&mut self) -> Result<u64, AgendaFull> {
-        let number = self.number()?;
-        self.reserved.insert(number);
+    pub(crate) fn reserve(&mut self, plan: &Plan) -> Result<u64, AgendaFull> {
+        let number = self.number(plan.weight())?;
+        self.reserved.insert(number, Reserved(plan.weight()));
         Ok(number)
     }
 
@@ -334,8 +389,11 @@ impl Agenda {
 
     /// One that is due is to be written into its log now; false where it was called off, or is being written already.
     pub(crate) fn meet(&mut self, number: u64) -> bool {
-        let found = self.in_hand.get_mut(&number);
-        found.is_some_and(|(_, is_met)| !std::mem::replace(is_met, true))
+        let Some(InHand { plan, is_met }) = self.in_hand.remove(&number) else {
+            return false;
+        };
+        self.in_hand.insert(number, InHand { plan, is_met: true });
+        !is_met
     }
 
     /// It is in its log.
@@ -345,21 +403,21 @@ impl Agenda {
 
     /// It is not in its log, and is tried again.
     pub(crate) fn put_back(&mut self, number: u64, at: Moment) {
-        if let Some((plan, _)) = self.in_hand.remove(&number) {
-            self.put(at, number, plan);
+        if let Some(in_hand) = self.in_hand.remove(&number) {
+            self.put(at, number, in_hand.plan);
         }
     }
 
     /// All that stand on disk, and their numbers.
     pub(crate) fn durable(&self) -> impl Iterator<Item = (u64, &Plan)> {
         let waiting = self.plans.iter().map(|((_, number), plan)| (*number, plan));
-        let in_hand = self.in_hand.iter().map(|(number, (plan, _))| (*number, plan));
+        let in_hand = self.in_hand.iter().map(|(number, in_hand)| (*number, &in_hand.plan));
         waiting.chain(in_hand).filter(|(_, plan)| plan.first.is_some())
     }
 
     /// What they take there, about.
     pub(crate) fn bytes(&self) -> u64 {
-        self.durable().map(|(_, plan)| plan.draft.payload.len() as u64).sum()
+        self.durable().map(|(_, plan)| plan.weight()).sum()
     }
 
     /// The number that was given last.
@@ -370,9 +428,9 @@ impl Agenda {
     /// Takes up what is on disk: what is not known here is added, and what is not there any more has come, or was called
     /// off.
     pub(crate) fn take_up(&mut self, on_disk: BTreeMap<u64, Plan>, last: u64, clocks: Clocks) {
-        self.reserved.clear();
-        for (number, (plan, _)) in std::mem::take(&mut self.in_hand) {
-            self.put(clocks.now, number, plan);
+        self.reserved = Shelf::default();
+        for (number, in_hand) in std::mem::take(&mut self.in_hand) {
+            self.put(clocks.now, number, in_hand.plan);
         }
         let known: HashSet<u64> = self.durable().map(|(number, _)| number).collect();
         for number in known.iter().filter(|number| !on_disk.contains_key(number)) {
@@ -444,7 +502,7 @@ mod tests {
 
     #[test]
     fn plans_are_due_at_their_times_in_their_order() {
-        let mut agenda = Agenda::new(9);
+        let mut agenda = Agenda::new(9, u64::MAX);
         for (kind, seconds) in [("b", 2), ("a", 1), ("c", 3), ("a2", 1)] {
             agenda.add(at(seconds), plan(kind, None)).unwrap();
         }
@@ -456,18 +514,41 @@ mod tests {
 
     #[test]
     fn what_is_called_off_does_not_come_and_room_is_bounded() {
-        let mut agenda = Agenda::new(1);
+        let mut agenda = Agenda::new(1, u64::MAX);
         let id = agenda.add(at(1), plan("a", Some(SECOND))).unwrap();
         let full = agenda.add(at(1), plan("b", None)).unwrap_err();
-        assert_eq!(full, AgendaFull(1));
+        assert_eq!(full, AgendaFull::Count(1));
         assert!(agenda.cancel(id) && !agenda.cancel(id));
         assert!(due(&mut agenda, 9).is_empty() && agenda.times.is_empty());
         assert!(agenda.add(at(1), plan("b", None)).is_ok());
     }
 
     #[test]
+    fn payloads_have_so_much_room_together_whether_they_wait_are_on_their_way_or_in_hand() {
+        let of = |size: usize, first: Option<Timestamp>| Plan {
+            first,
+            draft: Draft::new("k", Payload::bytes(vec![0; size])),
+            ..plan("k", None)
+        };
+        let mut agenda = Agenda::new(9, 10);
+        let id = agenda.add(at(1), of(4, Some(Timestamp(0)))).unwrap();
+        let reserved = agenda.reserve(&of(6, None)).unwrap();
+        let full = |agenda: &mut Agenda| agenda.add(at(1), of(1, None)).unwrap_err();
+        assert_eq!(full(&mut agenda), AgendaFull::Bytes(10));
+        agenda.add_reserved(reserved, at(2), of(6, None));
+        assert!(agenda.due(clocks(1)).is_some() && agenda.meet(id.0) && !agenda.meet(id.0));
+        assert_eq!(full(&mut agenda), AgendaFull::Bytes(10), "in hand");
+        agenda.put_back(id.0, at(3));
+        assert_eq!(full(&mut agenda), AgendaFull::Bytes(10), "put back");
+        assert!(agenda.cancel(id) && agenda.due(clocks(2)).is_some());
+        let reserved = agenda.reserve(&of(10, None)).unwrap();
+        agenda.release(reserved);
+        assert!(agenda.add(at(1), of(10, None)).is_ok());
+    }
+
+    #[test]
     fn what_comes_again_keeps_its_beat_and_skips_what_passed() {
-        let mut agenda = Agenda::new(9);
+        let mut agenda = Agenda::new(9, u64::MAX);
         let id = agenda.add(at(1), plan("a", Some(SECOND * 2))).unwrap();
         assert_eq!(due(&mut agenda, 1), ["a"]);
         assert_eq!(agenda.next(), Some(at(3)));
@@ -481,7 +562,7 @@ mod tests {
 
     #[test]
     fn what_is_put_off_comes_once_more_and_its_beat_goes_on_beside() {
-        let mut agenda = Agenda::new(2);
+        let mut agenda = Agenda::new(2, u64::MAX);
         agenda.add(at(1), plan("a", Some(SECOND * 2))).unwrap();
         let missed = agenda.due(clocks(1)).unwrap();
         agenda.put_off(at(2), missed);
@@ -501,7 +582,7 @@ mod tests {
 
     #[test]
     fn what_comes_once_is_put_off_even_where_others_took_its_room() {
-        let mut agenda = Agenda::new(1);
+        let mut agenda = Agenda::new(1, u64::MAX);
         agenda.add(at(1), plan("a", None)).unwrap();
         let missed = agenda.due(clocks(1)).unwrap();
         agenda.add(at(9), plan("b", None)).unwrap();
@@ -514,7 +595,7 @@ mod tests {
 
     /// An agenda with something at six each day, begun at five of the first.
     fn at_six() -> (Agenda, ScheduleId) {
-        let mut agenda = Agenda::new(9);
+        let mut agenda = Agenda::new(9, u64::MAX);
         agenda.look_at(clocks(5 * HOUR));
         let placed = When::Daily(Daily::new("06:00").unwrap()).placed(clocks(5 * HOUR));
         let again = placed.again;

@@ -25,8 +25,16 @@ pub struct Config {
     pub counted: Vec<String>,
     /// How many dead letters are kept, those of durable topics on disk too; the oldest make room.
     pub dead_letters: usize,
+    /// The most bytes of payloads of dead letters that are kept.
+    #[serde(with = "triarch_teams::as_size")]
+    #[schemars(with = "Size")]
+    pub dead_letters_bytes: u64,
     /// How many envelopes may wait to be published later.
     pub delayed: usize,
+    /// The most bytes of payloads that may wait to be published later.
+    #[serde(with = "triarch_teams::as_size")]
+    #[schemars(with = "Size")]
+    pub delayed_bytes: u64,
     /// How many requests may wait for their answers.
     pub requests: usize,
     /// How many subscriptions there may be.
@@ -83,7 +91,9 @@ impl Default for Config {
             payload_max: PAYLOAD_MAX,
             counted: Vec::new(),
             dead_letters: 10_000,
+            dead_letters_bytes: 64 << 20,
             delayed: 65_536,
+            delayed_bytes: 64 << 20,
             requests: 65_536,
             subscriptions: 1_000_000,
             access: Vec::new(),
@@ -114,6 +124,15 @@ impl Config {
         if self.payload_max > PAYLOAD_LIMIT {
             let found = self.payload_max;
             faults.push(("payload_max", Error::LargePayloads { found }));
+        }
+        for (key, found) in [
+            ("dead_letters_bytes", self.dead_letters_bytes),
+            ("delayed_bytes", self.delayed_bytes),
+        ] {
+            if found < self.payload_max as u64 {
+                let payload = self.payload_max;
+                faults.push((key, Error::NoRoomForOne { key, found, payload }));
+            }
         }
         if self.counted.len() > COUNTED_MAX {
             faults.push((
@@ -185,6 +204,11 @@ mod tests {
             ..config
         };
         assert_eq!(keys(&large), ["payload_max"]);
+        let none = Config {
+            payload_max: 0,
+            ..Config::default()
+        };
+        assert_eq!(keys(&none), ["payload_max"]);
     }
 
     #[test]
@@ -194,8 +218,10 @@ mod tests {
             teams: Vec::new(),
         };
         let config = Config {
-            payload_max: 0,
+            payload_max: PAYLOAD_LIMIT + 1,
             dead_letters: 0,
+            dead_letters_bytes: 7,
+            delayed_bytes: 7,
             subscriptions: 0,
             counted: vec!["**.a".to_owned(); 17],
             access: vec![access],
@@ -207,9 +233,11 @@ mod tests {
             ..Config::default()
         };
         let expected = [
-            "payload_max",
             "dead_letters",
             "subscriptions",
+            "payload_max",
+            "dead_letters_bytes",
+            "delayed_bytes",
             "counted",
             "counted",
             "access",

@@ -10,6 +10,7 @@ use crate::envelope::Timestamp;
 use crate::filter::Filter;
 use crate::item::Sent;
 use crate::ledger::{Ledger, Page};
+use crate::shelf::{Shelf, Weighed};
 use crate::topic::Pattern;
 
 /// An envelope that could not be delivered to one subscriber.
@@ -41,9 +42,11 @@ impl DeadLetter {
     pub fn is_quarantined(&self) -> bool {
         self.cause == Cause::Poison
     }
+}
 
+impl Weighed for DeadLetter {
     fn weight(&self) -> u64 {
-        self.envelope.payload.len() as u64
+        (self.envelope.payload.len() + self.why.as_ref().map_or(0, |why| why.len())) as u64
     }
 }
 
@@ -93,13 +96,15 @@ impl Query {
 /// The dead letters that are kept; the ledger knows which of them are of durable topics, and so on disk.
 #[derive(Debug)]
 pub(crate) struct DeadBox {
-    letters: BTreeMap<u64, DeadLetter>,
+    letters: Shelf<u64, DeadLetter>,
     /// Those on disk that are replayed: until that has ended they stand there.
-    replayed: BTreeMap<u64, DeadLetter>,
+    replayed: Shelf<u64, DeadLetter>,
     ledger: Ledger,
     /// What those of the disk take there, about.
     bytes: u64,
     most: usize,
+    /// The most bytes of payloads.
+    most_bytes: u64,
     count: Count,
 }
 
@@ -130,14 +135,15 @@ pub(crate) struct Discarded {
 }
 
 impl DeadBox {
-    /// One that keeps the last `most`.
-    pub(crate) fn new(most: usize) -> Self {
+    /// One that keeps the last `most`, and no more of them than take `most_bytes`.
+    pub(crate) fn new(most: usize, most_bytes: u64) -> Self {
         Self {
-            letters: BTreeMap::new(),
-            replayed: BTreeMap::new(),
+            letters: Shelf::default(),
+            replayed: Shelf::default(),
             ledger: Ledger::default(),
             bytes: 0,
             most,
+            most_bytes,
             count: Count::default(),
         }
     }
@@ -175,7 +181,7 @@ impl DeadBox {
 
     fn make_room(&mut self) -> bool {
         let mut is_first = false;
-        while self.len() > self.most
+        while (self.len() > self.most || self.letters.bytes() + self.replayed.bytes() > self.most_bytes)
             && let Some((number, letter)) = self.letters.pop_first()
         {
             self.count.forgotten += 1;
@@ -202,8 +208,11 @@ impl DeadBox {
 
     /// Up to `most` letters after the one of number `after`, oldest first.
     pub(crate) fn after(&self, after: u64, most: usize) -> Vec<DeadLetter> {
-        let later = self.letters.range(after.saturating_add(1)..).map(|(_, letter)| letter);
-        later.take(most).cloned().collect()
+        self.letters
+            .range(after.saturating_add(1)..)
+            .take(most)
+            .cloned()
+            .collect()
     }
 
     /// Takes out one, to be replayed.
@@ -304,7 +313,7 @@ impl DeadBox {
     pub(crate) fn take_up(&mut self, on_disk: BTreeMap<u64, DeadLetter>, count: Count, is_first: bool) {
         let numbers = on_disk.keys().copied().collect();
         if is_first {
-            let before = std::mem::replace(&mut self.letters, on_disk);
+            let before = std::mem::replace(&mut self.letters, on_disk.into_iter().collect());
             let forgotten = self.count.forgotten;
             self.count = count;
             self.count.forgotten += forgotten;
@@ -365,7 +374,7 @@ mod tests {
     }
 
     fn filled() -> DeadBox {
-        let mut dead = DeadBox::new(4);
+        let mut dead = DeadBox::new(4, u64::MAX);
         dead.keep(letter("a.gone", "team/x", Cause::Failed), false);
         dead.keep(letter("a.one", "team/x", Cause::Failed), false);
         dead.keep(letter("a.two", "team/y", Cause::Expired), false);
@@ -393,8 +402,41 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_make_room_where_payloads_take_too_much_those_being_replayed_among_them() {
+        let of = |size: usize, why: Option<&str>| {
+            let letter = letter("a", "team/x", Cause::Failed);
+            let payload = Payload::bytes(vec![0; size]);
+            let envelope = Sent::at_rest(Envelope {
+                payload,
+                ..(*letter.envelope).clone()
+            });
+            let why = why.map(Arc::from);
+            DeadLetter {
+                why,
+                envelope,
+                ..letter
+            }
+        };
+        let mut dead = DeadBox::new(99, 10);
+        for size in [4, 4, 2] {
+            dead.keep(of(size, None), true);
+        }
+        assert_eq!((dead.len(), dead.forgotten()), (3, 0));
+        dead.keep(of(1, Some("why")), false);
+        assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [2, 3, 4]);
+        let taken = dead.take(2).unwrap();
+        dead.keep(of(5, None), false);
+        assert_eq!(
+            (numbers(&find(&dead, &Query::default(), 0, 99)), dead.len()),
+            (vec![5], 2)
+        );
+        dead.put_back(taken);
+        assert_eq!((dead.len(), dead.forgotten()), (2, 3));
+    }
+
+    #[test]
     fn the_disk_is_told_of_one_that_made_room_for_another_that_is_not_of_the_disk() {
-        let mut dead = DeadBox::new(1);
+        let mut dead = DeadBox::new(1, u64::MAX);
         dead.keep(letter("a", "team/x", Cause::Failed), true);
         dead.page(|_| true);
         assert!(dead.keep(letter("b", "team/x", Cause::Failed), false));
@@ -449,7 +491,7 @@ mod tests {
 
     #[test]
     fn letters_are_found_by_when_they_died() {
-        let mut dead = DeadBox::new(9);
+        let mut dead = DeadBox::new(9, u64::MAX);
         for second in 1..=4 {
             let letter = letter("a", "team/x", Cause::Failed);
             dead.keep(
@@ -477,7 +519,7 @@ mod tests {
 
     #[test]
     fn what_is_discarded_is_taken_off_the_disk_in_quarantine_too() {
-        let mut dead = DeadBox::new(9);
+        let mut dead = DeadBox::new(9, u64::MAX);
         dead.keep(letter("a", "team/x", Cause::Poison), true);
         dead.keep(letter("b", "team/x", Cause::Failed), false);
         dead.keep(letter("b", "team/y", Cause::Failed), true);
@@ -499,7 +541,7 @@ mod tests {
 
     #[test]
     fn one_on_disk_stands_there_until_its_replay_has_ended() {
-        let mut dead = DeadBox::new(2);
+        let mut dead = DeadBox::new(2, u64::MAX);
         assert!(dead.keep(letter("a", "team/x", Cause::Failed), true));
         dead.page(|_| true);
         let taken = dead.take(1).unwrap();
@@ -516,7 +558,7 @@ mod tests {
 
     #[test]
     fn one_that_dies_again_is_on_disk_throughout_under_one_number_or_the_other() {
-        let mut dead = DeadBox::new(1);
+        let mut dead = DeadBox::new(1, u64::MAX);
         dead.keep(letter("a", "team/x", Cause::Failed), true);
         dead.page(|_| true);
         let taken = dead.take(1).unwrap();
@@ -534,7 +576,7 @@ mod tests {
 
     #[test]
     fn one_that_a_snapshot_has_before_its_page_is_taken_off_the_disk_like_others() {
-        let mut dead = DeadBox::new(1);
+        let mut dead = DeadBox::new(1, u64::MAX);
         dead.keep(letter("a", "team/x", Cause::Failed), true);
         assert_eq!(dead.copy().count(), 1);
         dead.keep(letter("b", "team/x", Cause::Failed), true);
@@ -559,7 +601,7 @@ mod tests {
             )])
         };
         for ends in [true, false] {
-            let mut dead = DeadBox::new(9);
+            let mut dead = DeadBox::new(9, u64::MAX);
             dead.keep(letter("early", "team/y", Cause::Failed), false);
             let taken = dead.take(1).unwrap();
             dead.take_up(on_disk(), Count { last: 1, forgotten: 0 }, true);
@@ -587,7 +629,7 @@ mod tests {
                 .map(|number| (*number, letter(number)))
                 .collect::<BTreeMap<_, _>>()
         };
-        let mut dead = DeadBox::new(3);
+        let mut dead = DeadBox::new(3, u64::MAX);
         dead.keep(letter("early", "team/y", Cause::Failed), true);
         dead.take_up(on_disk(&[1, 4, 5]), Count { last: 7, forgotten: 2 }, true);
         assert_eq!(numbers(&find(&dead, &Query::default(), 0, 99)), [4, 5, 8]);
@@ -642,7 +684,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_letters_take_on_disk_is_known_without_a_walk_over_them(acts in prop::collection::vec(act(), 0..60)) {
-            let (mut dead, mut taken) = (DeadBox::new(5), Vec::<Taken>::new());
+            let (mut dead, mut taken) = (DeadBox::new(5, 20), Vec::<Taken>::new());
             let on_disk = |one: &Taken| one.is_on_disk;
             for act in acts {
                 match act {
@@ -680,6 +722,10 @@ mod tests {
                 }
                 let naive: usize = dead.durable().map(|one| one.envelope.payload.len()).sum();
                 prop_assert_eq!(dead.bytes(), naive as u64);
+                let all = dead.letters.values().chain(dead.replayed.values());
+                let bytes = all.map(Weighed::weight).sum::<u64>();
+                prop_assert_eq!(dead.letters.bytes() + dead.replayed.bytes(), bytes);
+                prop_assert!(bytes <= 20 || dead.letters.len() == 0, "{}", bytes);
                 prop_assert!(dead.kept() <= 5);
             }
         }
@@ -687,7 +733,7 @@ mod tests {
 
     #[test]
     fn what_a_page_had_that_was_not_written_goes_with_the_next() {
-        let mut dead = DeadBox::new(1);
+        let mut dead = DeadBox::new(1, u64::MAX);
         dead.keep(letter("a", "team/x", Cause::Failed), true);
         let page = dead.page(|_| true);
         assert_eq!((&page.new, dead.has_news()), (&vec![1], false));

@@ -30,6 +30,16 @@ pub enum Error {
         /// What was asked for.
         found: usize,
     },
+    /// Less room than the largest payload takes.
+    #[error("bus.{key} is {found} bytes, and a payload may have {payload}; allow as many, or lower bus.payload_max")]
+    NoRoomForOne {
+        /// The setting.
+        key: &'static str,
+        /// What was asked for.
+        found: u64,
+        /// The largest payload.
+        payload: usize,
+    },
     /// More patterns than are counted.
     #[error("bus.counted has {found} patterns; name {COUNTED_MAX} or fewer, the others are counted together")]
     TooManyCounted {

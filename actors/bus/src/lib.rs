@@ -191,6 +191,7 @@ mod route;
 mod schedules;
 mod seen;
 mod sending;
+mod shelf;
 mod subscribing;
 mod subscription;
 mod table;

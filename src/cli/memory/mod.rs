@@ -1,5 +1,6 @@
 //! The verbs of the store.
 
+mod get;
 mod put;
 mod show;
 mod sink;
@@ -17,11 +18,12 @@ use super::screen::Screen;
 use super::{answer, reach};
 use crate::complaint::complain;
 use crate::operations::memory::{
-    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryForget, MemoryGet,
-    MemoryImport, MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch,
-    MemoryStats, MemoryWatch, SHOWN_MAX, TakenUp, namespace,
+    MemoryBackup, MemoryCompact, MemoryCount, MemoryDelete, MemoryExists, MemoryExport, MemoryForget, MemoryImport,
+    MemoryIncrement, MemoryList, MemoryNamespaces, MemoryRestore, MemoryRetain, MemorySearch, MemoryStats, MemoryWatch,
+    SHOWN_MAX, TakenUp, namespace,
 };
 use crate::operations::{Code, Trouble};
+use get::Get;
 use put::Put;
 pub(super) use show::change_line;
 use sink::Sink;
@@ -29,7 +31,7 @@ use sink::Sink;
 #[derive(Debug, Subcommand)]
 pub(super) enum MemoryVerb {
     /// Shows what is under a key.
-    Get(MemoryGet),
+    Get(Get),
     /// Writes a value under a key.
     Put(Put),
     /// Takes away what is under a key.
@@ -78,7 +80,7 @@ pub(super) struct Export {
 
 pub(super) fn perform(described: &Described, verb: &MemoryVerb, as_json: bool) -> Result<(), Trouble> {
     match verb {
-        MemoryVerb::Get(asked) => answer(described, asked, as_json),
+        MemoryVerb::Get(asked) => asked.perform(described, as_json),
         MemoryVerb::Put(asked) => answer(described, &asked.read()?, as_json),
         MemoryVerb::Delete(asked) => answer(described, asked, as_json),
         MemoryVerb::Increment(asked) => answer(described, asked, as_json),

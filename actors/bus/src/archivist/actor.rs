@@ -222,7 +222,7 @@ impl Archivist {
     fn number(&self, plan: &Plan) -> Result<(u64, Vec<u8>), PublishError> {
         self.open()?;
         let hub = self.hub();
-        let reserved = lock(&hub.agenda).reserve();
+        let reserved = lock(&hub.agenda).reserve(plan);
         let number = reserved.inspect_err(|_| hub.metrics.refused(Refusal::Full))?;
         let record = later::planned(number, plan).inspect_err(|_| lock(&hub.agenda).release(number))?;
         Ok((number, record))

@@ -244,7 +244,7 @@ mod tests {
     fn letters_without_room_go_with_the_next_batch_and_those_that_none_has_room_for_with_none() {
         let weight = RECORD_WEIGHT + later::dead(&letter(3_000)).unwrap().len();
         let most = PAGE_WEIGHT + weight;
-        let mut dead = DeadBox::new(9);
+        let mut dead = DeadBox::new(9, u64::MAX);
         for size in [10, 3_000, 3_001] {
             dead.keep(letter(size), true);
         }

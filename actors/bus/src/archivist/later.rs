@@ -167,14 +167,15 @@ mod tests {
 
     #[test]
     fn what_stands_on_disk_of_an_agenda_is_copied_and_counted_and_nothing_else() {
-        let (mut agenda, mut dead) = (Agenda::new(9), DeadBox::new(9));
+        let (mut agenda, mut dead) = (Agenda::new(9, u64::MAX), DeadBox::new(9, u64::MAX));
         let clocks = Clocks {
             now: triarch_supervision::clock::Moment::from_nanos(0),
             wall: Timestamp(0),
         };
         agenda.add(clocks.now, plan(None, 1000)).unwrap();
-        let number = agenda.reserve().unwrap();
-        agenda.add_reserved(number, clocks.now, plan(Some(Timestamp(0)), 30));
+        let reserved = plan(Some(Timestamp(0)), 30);
+        let number = agenda.reserve(&reserved).unwrap();
+        agenda.add_reserved(number, clocks.now, reserved);
         assert_eq!(agenda.bytes(), 30);
         let later = Later::of(&agenda, &mut dead);
         // What changes afterwards is not in it.

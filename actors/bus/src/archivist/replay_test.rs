@@ -147,7 +147,7 @@ impl Story {
     /// From here on the journal begins with a snapshot of what a runtime would have.
     fn snapshot(&mut self) {
         let replay = replayed(&self.records);
-        let (mut agenda, mut letters) = (Agenda::new(999), DeadBox::new(999));
+        let (mut agenda, mut letters) = (Agenda::new(999, u64::MAX), DeadBox::new(999, u64::MAX));
         agenda.take_up(replay.plans, replay.last_plan, clocks(0));
         letters.take_up(replay.letters, replay.count, true);
         let mut records: Vec<Vec<u8>> = Vec::new();
@@ -257,7 +257,7 @@ fn next_runtime(plans: &[(u64, When)], seconds: u64) -> Agenda {
         .map(|(number, when)| later::planned(*number, &plan(when.clone(), "k").1).unwrap())
         .collect();
     let replay = replayed(&records);
-    let mut agenda = Agenda::new(99);
+    let mut agenda = Agenda::new(99, u64::MAX);
     agenda.take_up(replay.plans, replay.last_plan, clocks(seconds));
     agenda
 }
@@ -327,7 +327,7 @@ fn after_a_failure_the_disk_says_what_is_still_to_come() {
     let mut agenda = next_runtime(&[(1, after(1)), (2, after(2)), (3, after(90))], 0);
     let early = agenda.add(clocks(50).now, plan(after(1), "early").1).unwrap();
     assert_eq!(early, ScheduleId::new(4));
-    assert!(agenda.reserve().is_ok());
+    assert!(agenda.reserve(&plan(after(1), "reserved").1).is_ok());
     assert_eq!(due(&mut agenda, 5), [Some(1), Some(2)]);
     assert!(agenda.meet(1));
     // The first is in its log by now, the second is not, the third was called off, and one was planned.
@@ -340,7 +340,7 @@ fn after_a_failure_the_disk_says_what_is_still_to_come() {
 
 #[test]
 fn what_was_planned_before_the_disk_was_read_makes_way() {
-    let mut agenda = Agenda::new(9);
+    let mut agenda = Agenda::new(9, u64::MAX);
     let (placed, mut early) = plan(When::After(Duration::from_secs(1)), "early");
     early.first = None;
     agenda.add(placed.at, early).unwrap();
