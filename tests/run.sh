@@ -6,9 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
 readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
-# Where all stages run, these do so beside the tests, which wait more than they compute: with what those leave of the processors.
-# First those with a folder of their own to build in: a build in that of the tests would have these wait until it is done.
-readonly BESIDE=(simulation shuttle lints documentation benches documentation_tests examples dependencies)
+# Where all stages run, these do so beside the build, which leaves a processor idle at its end, and the tests, which wait more than they
+# compute: with what those leave of the processors. First the one with a folder of its own to build in: a build in that of the tests
+# would have these wait until it is done.
+readonly BESIDE=(shuttle simulation lints documentation benches documentation_tests examples dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
 # What needs a Prometheus and an Alertmanager is built for these alone.
 readonly WATCHED=(--features triarch/watched)
@@ -142,15 +143,22 @@ stage_benches() {
   (cd benches && "$soak" --quick --triarch "$triarch")
 }
 
+# As by the profile of this name, with what lies beneath as it was built for the tests. Another crate has one that runs with the tests.
 stage_simulation() {
   [[ -e supervision/tests/simulation.rs || -e supervision/tests/simulation/main.rs ]] || skip "there is no simulation"
-  some_tests cargo test --profile simulation --locked -p triarch-supervision "${FEATURES[@]}" --test simulation
+  TRIARCH_SEEDS=10000 some_tests cargo test --workspace --exclude triarch-journal --locked "${FEATURES[@]}" \
+    --config profile.dev.package.triarch-supervision.opt-level=2 --test simulation
 }
 
+# What lies beneath is hardly run there.
 stage_shuttle() {
   grep -rqE '#!?\[cfg\(.*shuttle' supervision/src || skip "there are no shuttle tests"
-  RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" \
-    some_tests cargo test --locked -p triarch-supervision -p triarch-bus --target-dir target/shuttle --lib schedules
+  local name unoptimised=()
+  for name in crc32c flume ractor tokio triarch-journal; do
+    unoptimised+=(--config "profile.dev.package.$name.opt-level=0")
+  done
+  RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" some_tests cargo test --locked -p triarch-supervision -p triarch-bus \
+    "${unoptimised[@]}" --target-dir target/shuttle --lib schedules
 }
 
 # Advisories are looked up only where their database lies already: nothing is fetched here.
@@ -283,9 +291,9 @@ main() {
   find_rust
   for name in "${chosen[@]}"; do
     [[ -n $is_whole ]] && is_beside "$name" && continue
+    [[ -n $is_whole && $name == build ]] && begin_beside
     run_stage "$name"
     note "$name" "$seconds" "$code"
-    [[ -n $is_whole && $name == build ]] && begin_beside
   done
   if [[ -n $beside ]]; then
     wait
