@@ -6,13 +6,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
 readonly STAGES=(set_up format lints build tests documentation_tests rules watched examples documentation benches simulation shuttle dependencies)
-# Where all stages run, these do so beside the build, which leaves a processor idle at its end, and the tests, which wait more than they
-# compute: with what those leave of the processors. First the one with a folder of its own to build in: a build in that of the tests
-# would have these wait until it is done.
+# Where all stages run, these do so beside the tests, which wait more than they compute. The first hardly compute at all; the others have what
+# is left of the processors. First of those the one with a folder of its own to build in: a build in that of the tests would have these
+# wait until it is done.
+readonly WAITING=(watched rules)
 readonly BESIDE=(shuttle simulation lints documentation benches documentation_tests examples dependencies)
 readonly FEATURES=(--features triarch-supervision/testing)
-# What needs a Prometheus and an Alertmanager is built for these alone.
-readonly WATCHED=(--features triarch/watched)
+# What needs a Prometheus and an Alertmanager is no test for everybody, and has to be named.
+readonly WATCHED=(--test watched)
 readonly EXAMPLE_SECONDS=60
 readonly SKIPPED=77
 
@@ -52,11 +53,13 @@ stage_format() {
 }
 
 stage_lints() {
-  cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" "${WATCHED[@]}" -- -D warnings
+  cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" -- -D warnings
+  cargo clippy --workspace "${WATCHED[@]}" --locked "${FEATURES[@]}" -- -D warnings
 }
 
 stage_build() {
   cargo test --workspace --tests --locked --no-run "${FEATURES[@]}"
+  cargo test --workspace "${WATCHED[@]}" --locked --no-run "${FEATURES[@]}"
 }
 
 # The clock jumps, the disk fails and OTP plays where there is what it takes; a test says so where there is not.
@@ -94,7 +97,7 @@ stage_watched() {
   prometheus --version 2>&1 | head -n 1
   prometheus-alertmanager --version 2>&1 | head -n 1
   amtool check-config grafana/alertmanager/alertmanager.yml
-  some_tests cargo test --workspace --locked "${FEATURES[@]}" "${WATCHED[@]}" --test watched -- --nocapture
+  some_tests cargo test --workspace "${WATCHED[@]}" --locked "${FEATURES[@]}" -- --nocapture
 }
 
 # What the README says first is tried as it stands there, but for the profile, the state folder and the port. All stages build the
@@ -186,10 +189,11 @@ example_names() {
 
 # A filter that matches no test passes in silence; here that is a failure.
 some_tests() {
-  local output=target/some_tests.log
-  mkdir -p target
+  local output
+  output=$(mktemp)
   "$@" | tee "$output"
   ! grep -q '^test result: ok\. 0 ' "$output" && grep -q '^test result: ok\. ' "$output" || die "no test ran"
+  rm "$output"
 }
 
 install_packages() {
@@ -197,7 +201,7 @@ install_packages() {
     die "please install: $*"
   fi
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
 }
 
 # With an empty HOME the toolchain is still that of the account.
@@ -239,32 +243,35 @@ run_stage() {
   seconds=$((SECONDS - begun))
 }
 
-# What they say is kept in a folder until it is their turn to be shown.
+# With less of a claim to the processors by so much. What they say is kept in a folder until it is their turn to be shown.
 run_beside() {
   local name seconds code
-  renice -n 10 "$BASHPID" >/dev/null
-  for name in "${BESIDE[@]}"; do
+  renice -n "$1" "$BASHPID" >/dev/null
+  for name in "${@:2}"; do
     run_stage "$name" >"$beside/$name" 2>&1
     echo "$seconds $code" >"$beside/$name.end"
   done
 }
 
-# In a group of its own, so that whoever breaks this off ends that too.
+# In groups of their own, so that whoever breaks this off ends those too.
 begin_beside() {
+  local waiting
   beside=$(mktemp -d)
   set -m
-  run_beside &
+  run_beside 0 "${WAITING[@]}" &
+  waiting=$!
+  run_beside 10 "${BESIDE[@]}" &
   set +m
-  trap "kill -- -$! 2>/dev/null || true" EXIT
+  trap "kill -- -$waiting -$! 2>/dev/null || true" EXIT
 }
 
 is_beside() {
-  [[ " ${BESIDE[*]} " == *" $1 "* ]]
+  [[ " ${WAITING[*]} ${BESIDE[*]} " == *" $1 "* ]]
 }
 
 show_beside() {
   local name seconds code
-  for name in "${BESIDE[@]}"; do
+  for name in "${WAITING[@]}" "${BESIDE[@]}"; do
     cat "$beside/$name"
     read -r seconds code <"$beside/$name.end"
     note "$name" "$seconds" "$code"
@@ -291,9 +298,9 @@ main() {
   find_rust
   for name in "${chosen[@]}"; do
     [[ -n $is_whole ]] && is_beside "$name" && continue
-    [[ -n $is_whole && $name == build ]] && begin_beside
     run_stage "$name"
     note "$name" "$seconds" "$code"
+    [[ -n $is_whole && $name == build ]] && begin_beside
   done
   if [[ -n $beside ]]; then
     wait

@@ -34,7 +34,10 @@ pub(super) struct Doors {
 
 impl Enclosure {
     /// Makes the groups of `tag`, or as many of them as can be had.
-    pub(super) fn make(cgroups: &Cgroups, tag: &Tag) -> Self {
+    ///
+    /// Where the kernel ends a whole group at once, those of the first version are made for what they limit alone: each of them takes
+    /// a life longer to make and to enter than its unified group.
+    pub(super) fn make(cgroups: &Cgroups, tag: &Tag, limits: &Limits) -> Self {
         let within = |base: &Option<PathBuf>| {
             let owner = base.as_ref()?.join(tag.owner().group());
             let group = owner.join(tag.group());
@@ -42,15 +45,18 @@ impl Enclosure {
             let is_made = |_| cgroups::make(&owner).and_then(|()| cgroups::make(&group)).is_ok();
             (0..MAKINGS_MAX).any(is_made).then_some(group)
         };
+        let unified = within(&cgroups.unified);
+        let is_enough = unified.as_ref().is_some_and(|group| group.join(KILL).exists());
+        let limiting = |limits: bool, base| if limits || !is_enough { within(base) } else { None };
         Self {
-            unified: within(&cgroups.unified),
-            pids: within(&cgroups.pids),
-            memory: within(&cgroups.memory),
+            pids: limiting(limits.processes.is_some(), &cgroups.pids),
+            memory: limiting(limits.memory.is_some(), &cgroups.memory),
             freezer: if cgroups.unified.is_none() {
                 within(&cgroups.freezer)
             } else {
                 None
             },
+            unified,
         }
     }
 
@@ -174,7 +180,7 @@ impl Enclosure {
     /// in them any more.
     pub(super) fn kill(&self) {
         if let Some(group) = &self.unified
-            && write(&group.join("cgroup.kill"), "1").is_ok()
+            && write(&group.join(KILL), "1").is_ok()
         {
             return;
         }
@@ -277,6 +283,8 @@ pub(super) fn remove(group: &Path) {
     }
 }
 
+/// Where a group of the second version is ended, since Linux 5.14.
+const KILL: &str = "cgroup.kill";
 /// How often a group is tried to be made.
 const MAKINGS_MAX: usize = 5;
 /// How often a group is tried to be removed before it is left to the next start.

@@ -178,7 +178,7 @@ fn enclose(
     cgroups: &Cgroups,
     enforcement: &mut Enforcement,
 ) -> Result<(Enclosure, Doors), LaunchError> {
-    let enclosure = Enclosure::make(cgroups, &launch.tag);
+    let enclosure = Enclosure::make(cgroups, &launch.tag, &launch.limits);
     if !enclosure.tracks() {
         let reason = "no control group may be made here; a process that leaves its session, clears its environment \
                       and loses its parents by their own end before it was seen cannot be told from others";

@@ -171,3 +171,25 @@ async fn the_sandbox_refuses_calls_that_administer_the_machine() {
     assert!(enforcement.enforced.contains(&"system calls"), "{enforcement:?}");
     assert_eq!(printed, ["Seccomp:\t2", "refused"]);
 }
+
+#[tokio::test]
+async fn groups_of_the_first_version_are_made_for_what_they_limit_where_another_is_ended_at_once() {
+    for cgroups in offers() {
+        for limit in [None, Some(100)] {
+            let yard = Yard::new(cgroups.clone());
+            let mut launch = yard.bash("echo ready; sleep 1000");
+            (launch.limits.processes, launch.limits.memory) = (limit, limit.map(|limit| limit << 20));
+            let groups = PathBuf::from(yard.owner.group()).join(launch.tag.group());
+            let (mut process, _) = yard.try_launch(launch).await.unwrap();
+            assert_eq!(lines(&mut process, 1).await, ["ready"]);
+            let is_there = |base: &Option<PathBuf>, file: &str| {
+                base.as_ref().is_some_and(|base| base.join(&groups).join(file).exists())
+            };
+            let is_enough = is_there(&cgroups.unified, "cgroup.kill");
+            for base in [&cgroups.pids, &cgroups.memory] {
+                let is_needed = base.is_some() && (limit.is_some() || !is_enough);
+                assert_eq!(is_there(base, "tasks"), is_needed, "{limit:?} {cgroups:?}");
+            }
+        }
+    }
+}
