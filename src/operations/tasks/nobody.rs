@@ -13,6 +13,8 @@ use super::seen::TaskSeen;
 use crate::deviations::Deviations;
 use crate::fleet::Fleet;
 
+/// Whoever is on his way out may still be given one, which he gives back.
+const UNBEGUN: [State; 2] = [State::Ready, State::Claimed];
 /// So many tasks are looked at.
 const LOOKED_AT: usize = 1_000;
 /// So many are named, each of which waits for something else.
@@ -32,11 +34,11 @@ impl TaskSeen {
 
     /// Looks for whoever could take it.
     pub(super) fn looked_for(self, view: &View, takers: &Takers, fleet: &Fleet) -> Self {
-        if view.state != State::Ready {
+        if !UNBEGUN.contains(&view.state) {
             return self;
         }
         Self {
-            is_for_nobody: takers.able(view).next().is_none(),
+            is_for_nobody: view.state == State::Ready && takers.able(view).next().is_none(),
             taker_away: takers.all_away(view, fleet),
             ..self
         }
@@ -135,14 +137,14 @@ pub(super) async fn told_among(fleet: &Fleet, tasks: &BTreeSet<TaskId>) -> Resul
     let Some(first) = tasks.first() else {
         return Ok(Vec::new());
     };
-    let ready = Filter {
-        states: vec![State::Ready],
+    let unbegun = Filter {
+        states: UNBEGUN.to_vec(),
         after: Some(TaskId::new(first.number().saturating_sub(1))),
         ..Filter::default()
     };
-    let ready = fleet.tasks()?.list(ready, LOOKED_AT).await?;
+    let unbegun = fleet.tasks()?.list(unbegun, LOOKED_AT).await?;
     let (takers, mut known) = (Takers::of(fleet), BTreeSet::new());
-    let unlike = ready
+    let unlike = unbegun
         .into_iter()
         .filter(|view| tasks.contains(&view.task) && known.insert((view.needs.clone(), view.wants.clone())));
     let told = unlike.filter_map(|view| {
