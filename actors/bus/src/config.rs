@@ -25,7 +25,7 @@ pub struct Config {
     pub counted: Vec<String>,
     /// How many dead letters are kept, those of durable topics on disk too; the oldest make room.
     pub dead_letters: usize,
-    /// The most bytes of payloads of dead letters that are kept.
+    /// The most bytes of dead letters that are kept: of their payloads, and of the reasons why they died.
     #[serde(with = "triarch_teams::as_size")]
     #[schemars(with = "Size")]
     pub dead_letters_bytes: u64,

@@ -103,7 +103,7 @@ pub(crate) struct DeadBox {
     /// What those of the disk take there, about.
     bytes: u64,
     most: usize,
-    /// The most bytes of payloads.
+    /// The most bytes of payloads and reasons.
     most_bytes: u64,
     count: Count,
 }

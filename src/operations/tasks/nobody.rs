@@ -13,7 +13,7 @@ use super::seen::TaskSeen;
 use crate::deviations::Deviations;
 use crate::fleet::Fleet;
 
-/// Whoever is on his way out may still be given one, which he gives back.
+/// Nobody has begun it. Who is on the way out may still be given one, and gives it back.
 const UNBEGUN: [State; 2] = [State::Ready, State::Claimed];
 /// So many tasks are looked at.
 const LOOKED_AT: usize = 1_000;

@@ -35,8 +35,8 @@ pub(super) struct Doors {
 impl Enclosure {
     /// Makes the groups of `tag`, or as many of them as can be had.
     ///
-    /// Where the kernel ends a whole group at once, those of the first version are made for what they limit alone: each of them takes
-    /// a life longer to make and to enter than its unified group.
+    /// Where the kernel ends a whole group at once, those of the first version are made for what they limit alone: each of them costs
+    /// a life as much as its unified group.
     pub(super) fn make(cgroups: &Cgroups, tag: &Tag, limits: &Limits) -> Self {
         let within = |base: &Option<PathBuf>| {
             let owner = base.as_ref()?.join(tag.owner().group());
@@ -47,10 +47,10 @@ impl Enclosure {
         };
         let unified = within(&cgroups.unified);
         let is_enough = unified.as_ref().is_some_and(|group| group.join(KILL).exists());
-        let limiting = |limits: bool, base| if limits || !is_enough { within(base) } else { None };
+        let where_needed = |is_limited: bool, base| if is_limited || !is_enough { within(base) } else { None };
         Self {
-            pids: limiting(limits.processes.is_some(), &cgroups.pids),
-            memory: limiting(limits.memory.is_some(), &cgroups.memory),
+            pids: where_needed(limits.processes.is_some(), &cgroups.pids),
+            memory: where_needed(limits.memory.is_some(), &cgroups.memory),
             freezer: if cgroups.unified.is_none() {
                 within(&cgroups.freezer)
             } else {
