@@ -68,9 +68,6 @@ fn a_task_whose_only_taker_is_away_until_somebody_does_something_is_told_with_wh
         let waited = house.run(&["task", "wait", &number.to_string(), "--within", "2s"]);
         assert!(text(&waited.stderr).contains(&expected), "{}", text(&waited.stderr));
     }
-    until("no task is on its way to it", || {
-        house.json(&["why", "crew/shell"])["taking"] == "away"
-    });
     let wanted = said(&house, &["task", "submit", "x", "1", "--for", "crew/shell"]);
     assert!(wanted.contains("crew/shell can, but its team was stopped"), "{wanted}");
     house.json(&["team", "start", "crew"]);
